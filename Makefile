@@ -1,0 +1,140 @@
+# sonde: `make` builds build/sonde; `make help` lists the rest. V=1 shows the commands.
+.DELETE_ON_ERROR:
+.SUFFIXES:
+MAKEFLAGS += --no-builtin-rules
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+CC ?= cc
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+CLANG ?= $(firstword $(foreach v,14 15 16 17 18 19 20,$(shell command -v clang-$(v))) clang)
+BPFTOOL ?= $(firstword $(shell command -v bpftool) $(wildcard /usr/sbin/bpftool) bpftool)
+LLVM_STRIP ?= $(patsubst clang%,llvm-strip%,$(notdir $(CLANG)))
+PKG_CONFIG ?= pkg-config
+
+VERSION := $(shell cat VERSION)
+MACHINE := $(shell uname -m)
+ARCH := $(if $(filter aarch64,$(MACHINE)),arm64,$(MACHINE))
+BPF_ARCH := $(if $(filter x86_64,$(ARCH)),x86,$(ARCH))
+B ?= build
+
+LIBS := libbpf libcurl libmicrohttpd yaml-0.1 jansson zlib libelf
+WARN := -Wall -Wextra -Wmissing-prototypes -Wstrict-prototypes
+CPPFLAGS += -D_GNU_SOURCE -DSONDE_VERSION='"$(VERSION)"' -Iuser -I. -I$B
+CFLAGS ?= -O2 -g
+ALL_CFLAGS := -std=gnu11 $(WARN) $(CFLAGS) $(SANITIZE) -fno-omit-frame-pointer $(shell $(PKG_CONFIG) --cflags $(LIBS) 2>/dev/null)
+LDLIBS += $(shell $(PKG_CONFIG) --libs $(LIBS) 2>/dev/null) -lpthread -lm
+BPF_CFLAGS := -target bpf -mcpu=v3 -O2 -g -Wall -Wextra -Wno-unused-parameter -Wno-address-of-packed-member \
+	-D__TARGET_ARCH_$(BPF_ARCH) -Ivmlinux/$(ARCH) -Ibpf -I.
+
+ROOMS := base capture stream proto span metrics export web discover config
+SRC := $(foreach r,$(ROOMS),$(wildcard user/$r/*.c))
+TOP := $(wildcard user/*.c)
+OBJ := $(SRC:%.c=$B/%.o)
+TOP_OBJ := $(TOP:%.c=$B/%.o)
+BPF_SRC := $(wildcard bpf/*.bpf.c)
+BPF_OBJ := $(BPF_SRC:%.bpf.c=$B/%.bpf.o)
+SKEL := $B/skel/sonde.skel.h
+UNIT := $(patsubst tests/unit/%.c,$B/unit/%,$(wildcard tests/unit/test_*.c))
+FUZZ := $(patsubst tests/fuzz/%.c,$B/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-7s %s\n' '$1' '$2')
+
+.PHONY: all help test demo bench fuzz install uninstall clean unit check-layers
+all: $B/sonde
+
+help:
+	@sed -n 's/^## //p' Makefile
+
+## make              build build/sonde
+## sudo make demo    set up, build, run real services and watch them
+## sudo make test    set up, build, run every test
+## sudo make bench   what sonde costs, against a run without it
+## make fuzz         fuzz every parser (FUZZ_SECONDS each, default 60)
+## make unit         unit tests only (no root; SANITIZE=-fsanitize=address,undefined B=build/asan)
+## make install      PREFIX=/usr/local DESTDIR=; make uninstall removes it
+## make clean        remove build/
+
+$B/sonde: $(TOP_OBJ) $B/libsonde.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@.debug $^ $(LDLIBS)
+	$(Q)strip -o $@ $@.debug
+
+$B/libsonde.a: $(OBJ)
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+$B/%.o: %.c Makefile VERSION | $(SKEL)
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+$B/bpf/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h) vmlinux/$(ARCH)/vmlinux.h Makefile
+	$(call say,BPF,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -c -o $@ $<
+
+$B/bpf/sonde.bpf.o: $(filter-out $B/bpf/sonde.bpf.o,$(BPF_OBJ))
+	$(call say,LINKBPF,$@)
+	$(Q)$(BPFTOOL) gen object $@ $^
+
+$(SKEL): $B/bpf/sonde.bpf.o
+	$(call say,SKEL,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(BPFTOOL) gen skeleton $< name sonde_bpf >$@
+
+$B/unit/%: tests/unit/%.c $B/libsonde.a
+	$(call say,TEST,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) -Itests/unit $(ALL_CFLAGS) -MMD -MP -o $@ $< $B/libsonde.a -lcmocka $(LDLIBS)
+
+unit: $(UNIT)
+	$(Q)scripts/run-unit $(UNIT)
+
+# Fuzz targets are built from the sources with clang, not from libsonde.a: they need instrumentation.
+FUZZ_SRC := $(foreach r,base stream proto span config,$(wildcard user/$r/*.c))
+$B/fuzz/%: tests/fuzz/%.c $(FUZZ_SRC) $(wildcard user/*/*.h bpf/*.h)
+	$(call say,FUZZ,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(CPPFLAGS) -std=gnu11 -O1 -g -fsanitize=fuzzer,address,undefined -o $@ $< $(FUZZ_SRC) \
+		$(shell $(PKG_CONFIG) --libs yaml-0.1 zlib) -lm
+
+fuzz: $(FUZZ)
+	$(Q)scripts/run-fuzz $(or $(FUZZ_SECONDS),60) $(FUZZ)
+
+check-layers:
+	$(Q)scripts/check-layers
+
+test:
+	$(Q)scripts/setup test
+	$(Q)scripts/test
+
+demo:
+	$(Q)scripts/setup demo
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)scripts/demo
+
+bench:
+	$(Q)scripts/setup test
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)scripts/bench
+
+install: all $B/sonde.8
+	install -D -m 755 $B/sonde $(DESTDIR)$(PREFIX)/bin/sonde
+	install -D -m 644 $B/sonde.8 $(DESTDIR)$(PREFIX)/share/man/man8/sonde.8
+	install -D -m 644 deploy/sonde.service $(DESTDIR)$(PREFIX)/lib/systemd/system/sonde.service
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/sonde $(DESTDIR)$(PREFIX)/share/man/man8/sonde.8 \
+		$(DESTDIR)$(PREFIX)/lib/systemd/system/sonde.service
+
+$B/sonde.8: $B/sonde
+	$(Q)$B/sonde help --man >$@
+
+clean:
+	rm -rf $B
+
+-include $(OBJ:.o=.d) $(TOP_OBJ:.o=.d) $(UNIT:=.d)

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* arena.h: blocks of at least ARENA_BLOCK bytes in a list. */
+#include "base/arena.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#define ARENA_BLOCK 1000	/* with malloc's own words just below 1 KiB */
+
+static bool arena_grow(struct arena *a, size_t n)
+{
+	size_t size = MAX(n, (size_t)ARENA_BLOCK);
+	struct arena_block *b = malloc(sizeof(*b) + size);
+
+	if (!b)
+		return false;
+	b->next = a->blocks;
+	b->size = size;
+	a->blocks = b;
+	a->used = 0;
+	a->total += sizeof(*b) + size;
+	return true;
+}
+
+static char *arena_take(struct arena *a, size_t n)
+{
+	size_t need = (n + 7) & ~(size_t)7;
+	char *p;
+
+	if (need < n)
+		return NULL;
+	if ((!a->blocks || a->blocks->size - a->used < need) && !arena_grow(a, need))
+		return NULL;
+	p = a->blocks->data + a->used;
+	a->used += need;
+	return p;
+}
+
+void *arena_alloc(struct arena *a, size_t n)
+{
+	char *p = arena_take(a, n);
+
+	if (p)
+		memset(p, 0, n);
+	return p;
+}
+
+struct str arena_dup(struct arena *a, struct str s)
+{
+	char *p = arena_take(a, s.n + 1);
+
+	if (!p)
+		return (struct str){ 0 };
+	if (s.n)
+		memcpy(p, s.p, s.n);
+	p[s.n] = '\0';
+	return (struct str){ p, s.n };
+}
+
+struct str arena_printf(struct arena *a, const char *format, ...)
+{
+	va_list args, again;
+	char *p = NULL;
+	int n;
+
+	va_start(args, format);
+	va_copy(again, args);
+	n = vsnprintf(NULL, 0, format, args);
+	va_end(args);
+	if (n >= 0)
+		p = arena_take(a, (size_t)n + 1);
+	if (p)
+		vsnprintf(p, (size_t)n + 1, format, again);
+	va_end(again);
+	return (struct str){ p, p ? (size_t)n : 0 };
+}
+
+void arena_absorb(struct arena *dst, struct arena *src)
+{
+	struct arena_block **end = &dst->blocks;
+
+	if (!dst->blocks)
+		dst->used = src->used;
+	while (*end)
+		end = &(*end)->next;
+	*end = src->blocks;
+	dst->total += src->total;
+	*src = (struct arena){ 0 };
+}
+
+void arena_release(struct arena *a)
+{
+	while (a->blocks) {
+		struct arena_block *next = a->blocks->next;
+
+		free(a->blocks);
+		a->blocks = next;
+	}
+	a->used = 0;
+	a->total = 0;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Bump allocator for what lives and dies together (one exchange, one span): many small strings, one
+ * free. Blocks are malloc'd; the first may be embedded in the owner. */
+#ifndef SONDE_BASE_ARENA_H
+#define SONDE_BASE_ARENA_H
+
+#include "base/str.h"
+
+struct arena_block {
+	struct arena_block *next;
+	size_t size;
+	char data[];
+};
+
+struct arena {
+	struct arena_block *blocks;	/* newest first */
+	size_t used;			/* of the newest block */
+	size_t total;			/* bytes of all blocks: what it costs */
+};
+
+/* n zeroed bytes, aligned to 8; NULL when out of memory. */
+void *arena_alloc(struct arena *a, size_t n);
+
+/* A copy of s with a NUL behind it; {NULL, 0} when out of memory. */
+struct str arena_dup(struct arena *a, struct str s);
+
+/* printf into the arena; {NULL, 0} when out of memory. */
+struct str arena_printf(struct arena *a, const char *format, ...) _printf_(2, 3);
+
+/* Moves all of src's memory into dst; src is empty afterwards. */
+void arena_absorb(struct arena *dst, struct arena *src);
+
+/* Frees all blocks; the arena is empty and usable again. */
+void arena_release(struct arena *a);
+
+#endif

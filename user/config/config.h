@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* All options, from one table (options.c): key, type, default, environment name, flag, help. YAML file <
+ * environment < flags. Errors name file:line:column, or the variable or flag, and what was expected. */
+#ifndef SONDE_CONFIG_CONFIG_H
+#define SONDE_CONFIG_CONFIG_H
+
+#include "base/buf.h"
+#include "export/export.h"
+
+struct strings {		/* a list option */
+	char **v;
+	size_t n;
+};
+
+enum print_mode { PRINT_OFF, PRINT_TEXT, PRINT_JSON };
+
+struct config {
+	struct strings select, exclude;
+	struct strings service_names;	/* "SELECTOR -> NAME" pairs, from `services: [{match: ..., name: ...}]` */
+	char *listen;			/* "127.0.0.1:9464"; "off" */
+	enum print_mode print;
+	char *capture_tier;		/* auto, socket, fexit, syscall */
+	uint64_t ring_bytes;		/* 4 MiB */
+	uint32_t request_budget, response_budget;
+	struct strings headers;		/* capture.headers */
+	bool trace_otlp_exporters;
+	uint64_t memory_limit;		/* bytes, of all sonde processes */
+	uint32_t series_max;		/* metrics.series_max */
+	uint64_t hold_window_ms;	/* traces.hold_window */
+	uint64_t request_timeout_ms;	/* a request without an answer */
+	uint32_t metric_interval_ms;	/* OTEL_METRIC_EXPORT_INTERVAL */
+	bool traces, metrics;		/* an exporter or console wants them (OTEL_*_EXPORTER, OTEL_SDK_DISABLED) */
+	bool metrics_delta, metrics_explicit;
+	int log_level;
+	struct export_options export_;
+};
+
+/* Reads file (NULL: --config, else SONDE_CONFIG, else none), environment and flags. argv without the sub-command. Returns
+ * 0, or -EINVAL with *why = what is wrong, one line per error (owned by the caller). */
+int config_new(struct config **out, int argc, char **argv, char **const env, char **why);
+void config_free(struct config *c);
+
+/* `sonde config`: effective values and where each came from ("default", "file:3:5", "SONDE_X", "--x"). */
+int config_dump(const struct config *c, struct buf *out);
+/* --help text that fits 80x24, and the man page (roff), both from the table. */
+void config_help(struct buf *out);
+void config_man(struct buf *out);
+
+#endif
