@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Kernel types for CO-RE, made by scripts/make-vmlinux from Debian 13's linux-bpf-dev 6.12.117-1. Do not edit. */
+/* Kernel types for CO-RE, made by scripts/make-vmlinux from Debian's linux-bpf-dev 6.12.117-1, amd64. Do not edit. */
 #ifndef __VMLINUX_H__
 #define __VMLINUX_H__
 
