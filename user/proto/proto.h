@@ -38,7 +38,9 @@ struct msg {
 	bool handoff;			/* after it the connection speaks something else (Upgrade, CONNECT, TLS) */
 	uint64_t id;			/* protocol's own id, 0: answers come in order */
 	void *data;			/* the parser's struct for describe(); kept with the message; may be given
-					 * at begin, at end or in between (the last one counts) */
+					 * at begin, at end or in between (the last one counts). In: what an earlier
+					 * step of the same message gave, NULL at its begin, so that a parser can
+					 * add to it what it learns later */
 };
 
 struct proto {
