@@ -52,6 +52,7 @@ struct evidence {
 	uint64_t conn;
 	uint32_t tgid;			/* of this end */
 	uint32_t request_tid, response_tid;	/* threads that moved the first bytes, 0 unknown */
+	uint64_t connected_ns;		/* client, first exchange of its connection: when it was opened; 0 else */
 	uint64_t request_task, response_task;	/* goroutines etc., 0 unknown */
 	uint64_t request_first_ns, request_last_ns, response_first_ns, response_last_ns;	/* 0 unknown */
 };
