@@ -14,24 +14,28 @@ struct strings {		/* a list option */
 
 enum print_mode { PRINT_OFF, PRINT_TEXT, PRINT_JSON };
 
+struct settings;
 struct config {
+	struct settings *settings;	/* texts and where each came from, for config_dump() */
 	struct strings select, exclude;
-	struct strings service_names;	/* "SELECTOR -> NAME" pairs, from `services: [{match: ..., name: ...}]` */
+	struct strings services;	/* "SELECTOR -> NAME" texts */
 	char *listen;			/* "127.0.0.1:9464"; "off" */
-	enum print_mode print;
+	uint32_t print;			/* enum print_mode */
 	char *capture_tier;		/* auto, socket, fexit, syscall */
 	uint64_t ring_bytes;		/* 4 MiB */
-	uint32_t request_budget, response_budget;
+	uint64_t request_budget, response_budget;
 	struct strings headers;		/* capture.headers */
 	bool trace_otlp_exporters;
 	uint64_t memory_limit;		/* bytes, of all sonde processes */
 	uint32_t series_max;		/* metrics.series_max */
-	uint64_t hold_window_ms;	/* traces.hold_window */
-	uint64_t request_timeout_ms;	/* a request without an answer */
+	uint32_t hold_window_ms, hold_spans;
+	uint32_t request_timeout_ms;	/* a request without an answer */
 	uint32_t metric_interval_ms;	/* OTEL_METRIC_EXPORT_INTERVAL */
-	bool traces, metrics;		/* an exporter or console wants them (OTEL_*_EXPORTER, OTEL_SDK_DISABLED) */
-	bool metrics_delta, metrics_explicit;
-	int log_level;
+	bool traces;			/* spans are wanted: OTEL_TRACES_EXPORTER is not none, or printed */
+	uint32_t temporality;		/* 0 cumulative, 1 delta, 2 lowmemory */
+	uint32_t histogram;		/* 0 exponential, 1 explicit */
+	bool sdk_disabled;		/* OTEL_SDK_DISABLED: nothing is exported by OTLP */
+	uint32_t log_level;		/* enum log_level */
 	struct export_options export_;
 };
 
