@@ -56,6 +56,41 @@ turn_step(struct turn *t, int is_request, __u64 pos, __u64 end, __u64 now_ns, st
 	return ended;
 }
 
+/* What is known about both directions of a connection at a firing: the position up to which firings were
+ * seen, and the one where the kernel's counters are now (before this firing's bytes). */
+struct turn_edges {
+	__u64 request_seen, request_now;
+	__u64 response_seen, response_now;
+};
+
+/* Call before turn_step(). The kernel may skip firings: then a counter is ahead of what was seen. Such bytes
+ * are put into the turn where they must belong, and the turn is marked when a time is unknown because of
+ * them. A send may have claimed more than the socket took: the counters clip it. Returns 1 and fills
+ * *closed when a turn ended unseen. */
+static inline __attribute__((always_inline)) int
+turn_repair(struct turn *t, int is_request, const struct turn_edges *e, __u64 now_ns, struct turn *closed)
+{
+	int missed_request = e->request_now > e->request_seen;
+	int missed_response = e->response_now > e->response_seen;
+	int ended = 0;
+
+	if (t->phase != TURN_NONE && t->request_end > e->request_now)
+		t->request_end = e->request_now;
+	if (t->phase == TURN_RESPONSE && t->response_end > e->response_now)
+		t->response_end = e->response_now;
+	if (!missed_request && !missed_response)
+		return 0;
+	if (missed_request && t->phase != TURN_REQUEST) {
+		ended = turn_step(t, 1, e->request_seen, e->request_now, now_ns, closed);
+		t->repaired = 1;
+	}
+	if (missed_response && t->phase != TURN_NONE && (is_request || t->phase == TURN_REQUEST)) {
+		turn_step(t, 0, e->response_seen, e->response_now, now_ns, closed);
+		t->repaired = 1;
+	}
+	return ended;
+}
+
 /* The connection ended: returns 1 and fills *closed if a turn with a response was open. */
 static inline __attribute__((always_inline)) int turn_finish(struct turn *t, struct turn *closed)
 {
