@@ -60,9 +60,7 @@ void buf_printf(struct buf *b, const char *format, ...)
 	b->n += (size_t)n;
 }
 
-/* Length of the UTF-8 sequence that s begins with, 0 when it is not one (RFC 3629: no overlong forms,
- * no surrogates, at most U+10FFFF). */
-static size_t utf8_length(struct str s)
+size_t utf8_length(struct str s)
 {
 	const unsigned char *u = (const unsigned char *)s.p;
 	size_t n = u[0] < 0x80 ? 1 : u[0] >= 0xc2 && u[0] < 0xe0 ? 2 : (u[0] & 0xf0) == 0xe0 ? 3 :

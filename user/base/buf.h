@@ -20,6 +20,11 @@ void buf_printf(struct buf *b, const char *format, ...) _printf_(2, 3);
 /* s as the inside of a JSON string (quotes not included); bytes that are not UTF-8 become U+FFFD. */
 void buf_json(struct buf *b, struct str s);
 
+/* Length of the UTF-8 sequence that s (not empty) begins with, 0 when it is not one (RFC 3629: no overlong
+ * forms, no surrogates, at most U+10FFFF). */
+size_t utf8_length(struct str s);
+#define UTF8_REPLACEMENT STR("\xef\xbf\xbd")	/* U+FFFD: what stands for a byte that is not UTF-8 */
+
 static inline void buf_clear(struct buf *b)
 {
 	b->n = 0;

@@ -10,7 +10,7 @@
 struct metrics;
 
 struct metrics_options {
-	uint32_t series_max;		/* per metric; more go to one series with otel.metric.overflow=true */
+	uint32_t series_max;		/* per metric and service; more go to one series with otel.metric.overflow=true */
 	bool delta;			/* OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE=delta */
 	bool explicit_buckets;		/* OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION */
 	size_t memory_max;
@@ -23,7 +23,9 @@ void metrics_free(struct metrics *m);
 void metrics_record(struct metrics *m, const struct span *sp);
 /* The span really was exported: it may be an exemplar of the series it was recorded in. */
 void metrics_exemplar(struct metrics *m, const struct span *sp);
-/* A connection attempt of a watched client failed, etc.: a monotonic count with attributes. */
+/* A connection attempt of a watched client failed: counted by peer and errno. */
+void metrics_connect_failed(struct metrics *m, const struct rec_conn *rec);
+/* What the kernel's turn histograms grew by; labelled turn, never request latency. */
 void metrics_turns(struct metrics *m, const struct ipc_turns *t, const char *protocol);
 
 /* Self metrics and other single values: registered by name once, attributes as attrs. Sets (gauge, or a
@@ -47,12 +49,12 @@ struct exemplar {
 };
 struct histogram {
 	uint64_t count;
-	double sum, min, max;
+	double sum, min, max;	/* min and max: NAN unknown */
 	int32_t scale;		/* exponential: OTLP data model, "ExponentialHistogram" */
 	int32_t offset;		/* index of exp[0] */
 	uint32_t n_exp;
 	uint64_t zero_count;
-	const uint64_t *exp;
+	const uint64_t *exp;	/* NULL: explicit buckets only (explicit_buckets) */
 	const double *bounds;	/* explicit: n_bounds upper bounds, counts has n_bounds + 1 */
 	uint32_t n_bounds;
 	const uint64_t *counts;
@@ -60,6 +62,7 @@ struct histogram {
 struct metric_point {
 	const char *name, *unit, *help;
 	enum metric_type type;
+	bool delta;		/* temporality of counters and histograms */
 	uint32_t service;	/* number; 0: the agent itself */
 	const char *scope;	/* "sonde" or the protocol's name */
 	const struct attr *attrs;
@@ -78,5 +81,7 @@ void metrics_collect(struct metrics *m, bool delta, bool reset, uint64_t now_uni
 
 size_t metrics_series(const struct metrics *m);
 size_t metrics_memory(const struct metrics *m);
+/* Measurements whose attributes were lost to series_max or memory_max, cumulative. */
+uint64_t metrics_overflowed(const struct metrics *m);
 
 #endif
