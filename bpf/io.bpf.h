@@ -22,7 +22,7 @@ static __always_inline bool io_clip_read(const struct conn *c, struct io *io, st
 {
 	__u64 seen;
 
-	if (!(c->flags & CONN_POSITIONS) || io->pos >= c->read_end)
+	if (io->pos >= c->read_end)
 		return true;
 	seen = c->read_end - io->pos;
 	if (seen >= io->len)
@@ -39,7 +39,7 @@ static __always_inline bool io_clip_read(const struct conn *c, struct io *io, st
  * retry of a short one: such a firing brings no new bytes. */
 static __always_inline bool io_continues_send(const struct conn *c, const struct io *io)
 {
-	return io->dir == IO_SEND && (c->flags & CONN_POSITIONS) && c->dir == IO_SEND && io->pos < c->sent_end &&
+	return io->dir == IO_SEND && c->dir == IO_SEND && io->pos < c->sent_end &&
 	       io->pos + io->len == c->sent_end;
 }
 
@@ -48,25 +48,42 @@ static __always_inline bool io_is_request(const struct conn *c, const struct io 
 	return (io->dir == IO_SEND) == (c->role == ROLE_ACTIVE);
 }
 
-/* The turn that this firing belongs to. Returns whether firings before it were skipped by the kernel. */
-static __always_inline bool io_turn(struct conn *c, const struct io *io, __u64 now)
+/* Puts bytes that no firing showed into the turn where they must belong. Returns whether there were any. */
+static __always_inline bool io_turn_repair(struct conn *c, const struct io *io, bool request, __u64 now)
 {
-	bool request = io_is_request(c, io), known = c->flags & CONN_POSITIONS;
-	__u64 sent_seen = known ? c->sent_end : io->sent_now, read_seen = known ? c->read_end : io->read_now;
-	__u64 read_now = io->read_now > read_seen ? io->read_now : read_seen;	/* peeked bytes count as seen */
-	bool repaired = io->sent_now > sent_seen || read_now > read_seen;
+	__u64 read_now = io->read_now > c->read_end ? io->read_now : c->read_end;	/* peeked bytes were seen */
 	struct turn_edges edges;
 	struct turn closed;
 
 	if (c->role == ROLE_ACTIVE)
-		edges = (struct turn_edges){ sent_seen, io->sent_now, read_seen, read_now };
+		edges = (struct turn_edges){ c->sent_end, io->sent_now, c->read_end, read_now };
 	else
-		edges = (struct turn_edges){ read_seen, read_now, sent_seen, io->sent_now };
+		edges = (struct turn_edges){ c->read_end, read_now, c->sent_end, io->sent_now };
 	if (turn_repair(&c->turn, request, &edges, now, &closed))
 		turn_count(c->service, c->role, c->cookie, &closed);
+	return io->sent_now > c->sent_end || read_now > c->read_end;
+}
+
+/* The turn that this firing belongs to. Returns whether firings before it were skipped by the kernel. */
+static __always_inline bool io_turn(struct conn *c, const struct io *io, __u64 now)
+{
+	bool request = io_is_request(c, io), repaired;
+	struct turn closed;
+
+	repaired = io_turn_repair(c, io, request, now);
 	if (turn_step(&c->turn, request, io->pos, io->pos + io->len, now, &closed))
 		turn_count(c->service, c->role, c->cookie, &closed);
 	return repaired;
+}
+
+/* The first firing of a connection: what went before was not to be seen. */
+static __always_inline void io_begin(struct conn *c, const struct io *io)
+{
+	if (c->flags & CONN_POSITIONS)
+		return;
+	c->sent_end = io->sent_now;
+	c->read_end = io->read_now;
+	c->flags |= CONN_POSITIONS;
 }
 
 /* Remembers the positions; returns how many bytes of this direction are new (negative: an earlier send had
@@ -75,12 +92,6 @@ static __always_inline __s64 io_advance(struct conn *c, const struct io *io)
 {
 	__u64 end = io->pos + io->len, before = io->dir == IO_SEND ? c->sent_end : c->read_end;
 
-	if (!(c->flags & CONN_POSITIONS)) {
-		c->sent_end = io->sent_now;
-		c->read_end = io->read_now;
-		before = io->pos;
-		c->flags |= CONN_POSITIONS;
-	}
 	if (io->dir == IO_SEND) {
 		c->sent_end = end;
 		if (io->read_now > c->read_end)
@@ -181,6 +192,7 @@ static __always_inline void io_bytes(struct sock *sk, struct conn *c, const stru
 
 	if (!sp || sp->mode == CAPTURE_IGNORE || !io->len)
 		return;
+	io_begin(c, io);
 	if (io->dir == IO_RECV && !io_clip_read(c, io, p))
 		return;
 	now = bpf_ktime_get_ns();

@@ -96,17 +96,23 @@ static __always_inline struct conn *conn_decide_anew(struct sock *sk, struct con
 	return c;
 }
 
-/* The socket's state if it is watched, else NULL. In process context only. The caller has tested
- * policy.active. */
-static __always_inline struct conn *conn_watched(struct sock *sk)
+/* The socket's state if it is watched, a listener's too, else NULL. In process context only. The caller has
+ * tested policy.active. */
+static __always_inline struct conn *conn_current(struct sock *sk)
 {
 	struct conn *c = conn_find(sk);
 
 	if (!conn_is_current(c))
 		c = conn_decide_anew(sk, c);
-	if (!c || !c->service)
-		return NULL;
-	if (c->flags & CONN_LISTENER)	/* a listener carries no bytes: this is the copy in an accepted socket */
+	return c && c->service ? c : NULL;
+}
+
+/* The same where bytes flow: then a listener's state can only be the copy that an accepted socket got. */
+static __always_inline struct conn *conn_watched(struct sock *sk)
+{
+	struct conn *c = conn_current(sk);
+
+	if (c && (c->flags & CONN_LISTENER))
 		conn_reset(c);
 	return c;
 }

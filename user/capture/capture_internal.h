@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of capture/ share: the capture itself, the table of programs, the tiers. */
+#ifndef SONDE_CAPTURE_INTERNAL_H
+#define SONDE_CAPTURE_INTERNAL_H
+
+#include <bpf/libbpf.h>
+
+#include "base/hash.h"
+#include "capture/capture.h"
+#include "skel/sonde.skel.h"
+
+#define CAPTURE_LINKS_MAX 32
+
+/* Bits of the tiers that a program belongs to. */
+enum tier { TIER_SOCKET = 1, TIER_SYSCALL = 2, TIER_ANY = TIER_SOCKET | TIER_SYSCALL };
+
+/* One row per program of bpf/. */
+struct program {
+	const char *name;	/* of the C function */
+	const char *hook;	/* for people: "tp_btf/tcp_sendmsg_locked" */
+	const char *use;	/* what it is needed for */
+	uint8_t tiers;		/* enum tier bits */
+	bool optional;		/* without it something is not known, but the tier works */
+	bool on_demand;		/* an iterator: loaded, attached only while somebody reads it */
+	int counter;		/* enum hook, -1 none */
+	uint16_t idle_ns, busy_ns;	/* cost of a firing that is not ours, and of one that is */
+};
+
+extern const struct program programs[];
+extern const size_t programs_n;
+
+struct capture {
+	struct sonde_bpf *skel;
+	const char *tier;
+	struct bpf_link *links[CAPTURE_LINKS_MAX];
+	size_t n_links;
+	struct hash turns;	/* turn_key as a number -> struct turns_seen, for differences */
+	int cpus;		/* possible ones: per-CPU maps have a value for each */
+	void *per_cpu;		/* cpus x struct turn_value */
+};
+
+/* Opens and loads what `tier` needs, with the optional programs or without. */
+int capture_load(struct capture *c, const struct capture_options *opt, enum tier tier, bool with_optional);
+/* Attaches one program; *link is the caller's. */
+int program_attach(struct sonde_bpf *skel, const struct program *p, struct bpf_link **link);
+
+/* Why loading or attaching failed with err, and what to do, as one sentence in buf. */
+void capture_reason(char *buf, size_t n, int err);
+
+#endif

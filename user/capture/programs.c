@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The table of BPF programs: which tier needs which, what for, and what a firing costs.
+ *
+ * The costs turn firing counters into an estimate of BPF time (BPF_ENABLE_STATS would tax every program on
+ * the host). They are measured: an empty tp_btf hook 48-64 ns, a storage or hash miss 8 and 24, an event
+ * with payload into the ring without wake-up 320-390, a histogram update 24, creating storage 450. The
+ * kernel cannot run these hooks by BPF_PROG_TEST_RUN (-ENOTSUPP for tp_btf), so they are not calibrated
+ * per machine.
+ * The fexit tier (5.10 - 6.15 with trampolines) will be one more value of enum tier and its rows here. */
+#include <fcntl.h>
+#include <mntent.h>
+
+#include "capture/capture_internal.h"
+
+const struct program programs[] = {
+	{ "tp_tcp_sendmsg_locked", "tp_btf/tcp_sendmsg_locked", "bytes sent (Linux 6.16 or newer)", TIER_SOCKET,
+	  .counter = HOOK_SEND, .idle_ns = 80, .busy_ns = 400 },
+	{ "tp_skb_copy_datagram_iovec", "tp_btf/skb_copy_datagram_iovec", "bytes received, TCP and unix", TIER_SOCKET,
+	  .counter = HOOK_RECV, .idle_ns = 95, .busy_ns = 450 },
+	{ "tp_sys_exit", "tp_btf/sys_exit", "bytes of system calls", TIER_SYSCALL,
+	  .counter = HOOK_SYSCALL, .idle_ns = 100, .busy_ns = 550 },
+	{ "tp_inet_sock_set_state", "tp_btf/inet_sock_set_state", "connections begin, fail and end; listeners", TIER_ANY,
+	  .counter = HOOK_STATE, .idle_ns = 80, .busy_ns = 500 },
+	{ "tp_sk_data_ready", "tp_btf/sk_data_ready", "time that bytes wait in the socket (Linux 6.3 or newer)",
+	  TIER_ANY, .optional = true, .counter = HOOK_READY, .idle_ns = 60, .busy_ns = 110 },
+	{ "cg_getpeername4", "cgroup/getpeername4", "time in the accept queue, IPv4", TIER_SOCKET, .optional = true,
+	  .counter = HOOK_ACCEPT, .idle_ns = 60, .busy_ns = 110 },
+	{ "cg_getpeername6", "cgroup/getpeername6", "time in the accept queue, IPv6", TIER_SOCKET, .optional = true,
+	  .counter = -1 },
+	{ "tp_sched_process_exec", "tp_btf/sched_process_exec", "new programs", TIER_ANY,
+	  .counter = HOOK_EXEC, .idle_ns = 600, .busy_ns = 600 },
+	{ "tp_sched_process_fork", "tp_btf/sched_process_fork", "children of watched processes", TIER_ANY,
+	  .counter = HOOK_FORK, .idle_ns = 80, .busy_ns = 700 },
+	{ "tp_sched_process_exit", "tp_btf/sched_process_exit", "ends of watched processes", TIER_ANY,
+	  .counter = HOOK_EXIT, .idle_ns = 90, .busy_ns = 600 },
+};
+const size_t programs_n = ARRAY_SIZE(programs);
+
+/* The root of the cgroup2 hierarchy, to which cgroup programs are attached: they see every accept(). */
+static int cgroup_root_open(void)
+{
+	FILE *mounts = setmntent("/proc/self/mounts", "r");
+	struct mntent *m;
+	int fd = -ENOENT;
+
+	if (!mounts)
+		return -errno;
+	while ((m = getmntent(mounts))) {
+		if (strcmp(m->mnt_type, "cgroup2") != 0)
+			continue;
+		fd = open(m->mnt_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (fd < 0)
+			fd = -errno;
+		break;
+	}
+	endmntent(mounts);
+	return fd;
+}
+
+int program_attach(struct sonde_bpf *skel, const struct program *p, struct bpf_link **link)
+{
+	struct bpf_program *prog = bpf_object__find_program_by_name(skel->obj, p->name);
+	struct bpf_link *l;
+	int cgroup;
+
+	if (!prog)
+		return -ENOENT;
+	if (bpf_program__type(prog) != BPF_PROG_TYPE_CGROUP_SOCK_ADDR) {
+		l = bpf_program__attach(prog);
+	} else {
+		cgroup = cgroup_root_open();
+		if (cgroup < 0)
+			return cgroup;
+		l = bpf_program__attach_cgroup(prog, cgroup);
+		close(cgroup);
+	}
+	if (!l)
+		return -errno;
+	*link = l;
+	return 0;
+}
