@@ -29,7 +29,7 @@ LDLIBS += $(shell $(PKG_CONFIG) --libs $(LIBS) 2>/dev/null) -lpthread -lm
 BPF_CFLAGS := -target bpf -mcpu=v3 -O2 -g -Wall -Wextra -Wno-unused-parameter -Wno-address-of-packed-member \
 	-D__TARGET_ARCH_$(BPF_ARCH) -Ivmlinux/$(ARCH) -Ibpf -I.
 
-ROOMS := base capture stream proto span metrics export web discover config
+ROOMS := base capture stream proto span metrics export console web discover config
 SRC := $(foreach r,$(ROOMS),$(wildcard user/$r/*.c))
 TOP := $(wildcard user/*.c)
 OBJ := $(SRC:%.c=$B/%.o)
@@ -65,9 +65,10 @@ $B/sonde: $(TOP_OBJ) $B/libsonde.a
 
 $B/libsonde.a: $(OBJ)
 	$(call say,AR,$@)
-	$(Q)rm -f $@ && ar rcs $@ $^
+	$(Q)rm -f $@ && ar qcs $@ $^
 
-$B/%.o: %.c Makefile VERSION | $(SKEL)
+$(filter $B/user/capture/%,$(OBJ)): | $(SKEL)
+$B/%.o: %.c Makefile VERSION
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<

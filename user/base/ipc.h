@@ -41,6 +41,7 @@ struct ipc_program {
 struct ipc_self {
 	char tier[16];
 	uint64_t cpu_ns, rss_bytes;	/* of the loader */
+	uint64_t worker_rss_bytes;	/* the worker does not open /proc */
 	uint64_t map_bytes;		/* memlock of all maps */
 	uint64_t processes, services;	/* watched now */
 	uint64_t dropped_process_records, dropped_messages;

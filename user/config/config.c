@@ -3,6 +3,7 @@
  * OTEL_* names; an option of ours that has such a name answers with its effective text. */
 #include "config/config.h"
 
+#include <ctype.h>
 #include <stdio.h>
 
 #include "base/log.h"
@@ -128,6 +129,10 @@ static void derive(struct config *c)
 		c->traces = false;
 	c->export_.batch_max = MIN(c->export_.batch_max, c->export_.queue_max);
 	c->export_.bytes_max = c->memory_limit / 4;
+	for (size_t i = 0; i < c->headers.n; i++)	/* HTTP names them without regard to case */
+		for (char *p = c->headers.v[i]; *p; p++)
+			*p = (char)tolower((unsigned char)*p);
+	c->proto = (struct proto_options){ (const char *const *)c->headers.v, c->headers.n };
 }
 
 int config_new(struct config **out, int argc, char **argv, char **const env, char **why)

@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "export/export.h"
+#include "proto/proto.h"
 
 struct strings {		/* a list option */
 	char **v;
@@ -25,6 +26,7 @@ struct config {
 	uint64_t ring_bytes;		/* 4 MiB */
 	uint64_t request_budget, response_budget;
 	struct strings headers;		/* capture.headers */
+	struct proto_options proto;	/* the same as the parsers want it */
 	bool trace_otlp_exporters;
 	uint64_t memory_limit;		/* bytes, of all sonde processes */
 	uint32_t series_max;		/* metrics.series_max */

@@ -94,6 +94,17 @@ void metrics_set(struct metrics *m, enum metric_type type, const char *name, con
 		s->value = value;
 }
 
+void metrics_add(struct metrics *m, const char *name, const char *unit, const char *help, uint32_t service,
+		 const struct attr *attrs, uint32_t n_attrs, double more)
+{
+	const struct metric_def def = { .name = name, .unit = unit, .help = help, .type = METRIC_COUNTER };
+	struct metric *metric = metric_get(m, &def);
+	struct series *s = metric ? series_get(m, metric, service, "sonde", attrs, n_attrs) : NULL;
+
+	if (s)
+		s->value += more;
+}
+
 void metrics_service_gone(struct metrics *m, uint32_t service)
 {
 	if (service < SERVICES_MAX)

@@ -23,8 +23,6 @@ void metrics_free(struct metrics *m);
 void metrics_record(struct metrics *m, const struct span *sp);
 /* The span really was exported: it may be an exemplar of the series it was recorded in. */
 void metrics_exemplar(struct metrics *m, const struct span *sp);
-/* A connection attempt of a watched client failed: counted by peer and errno. */
-void metrics_connect_failed(struct metrics *m, const struct rec_conn *rec);
 /* What the kernel's turn histograms grew by; labelled turn, never request latency. */
 void metrics_turns(struct metrics *m, const struct ipc_turns *t, const char *protocol);
 
@@ -34,6 +32,10 @@ enum metric_type { METRIC_GAUGE, METRIC_COUNTER, METRIC_HISTOGRAM };
 void metrics_set(struct metrics *m, enum metric_type type, const char *name, const char *unit, const char *help,
 		 uint32_t service /* 0: the agent's own resource */, const struct attr *attrs, uint32_t n_attrs,
 		 double value);
+
+/* Adds to a counter that is registered the same way. */
+void metrics_add(struct metrics *m, const char *name, const char *unit, const char *help, uint32_t service,
+		 const struct attr *attrs, uint32_t n_attrs, double more);
 
 /* A service is gone: its series leave after the next collection. */
 void metrics_service_gone(struct metrics *m, uint32_t service);
