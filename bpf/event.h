@@ -108,6 +108,13 @@ struct rec_process {
 	char  file[160];	/* REC_EXEC: the file name passed to execve, cut */
 };
 
+/* Row of iter/task_file: a process holds a listening TCP socket. Reader: loader. */
+struct scan_listener {
+	__u32 tgid, netns;
+	__u16 port;		/* host order */
+	__u16 pad[3];
+};
+
 /* ---- map values ----------------------------------------------------------------------------- */
 
 enum capture_mode { CAPTURE_IGNORE, CAPTURE_TURNS /* no payload */, CAPTURE_HEADS, CAPTURE_FULL };
