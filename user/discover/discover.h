@@ -29,8 +29,11 @@ struct discover_options {
 	/* service.name from the config: `name` for processes that `selector` matches */
 	const struct discover_name { const char *selector, *name; } *names;
 	size_t n_names;
-	uint16_t otlp_port;		/* our endpoint's port and address are never watched by default */
+	uint16_t otlp_port;		/* our endpoint, if it is on this host: who listens there is not watched by
+					 * default (n_select == 0); 0 none */
 	bool trace_otlp_exporters;	/* spans even for services that export OTLP themselves */
+	const char *netns_dir;		/* NULL: "/run/netns" */
+	uint64_t quarantine_ns;		/* 0: 30 s before the number of a service that is gone is used again */
 };
 
 /* A selector text is wrong: *why says where and what was expected (owned by the caller). */
@@ -48,5 +51,10 @@ void discover_record(struct discover *d, const void *rec, size_t size);
 bool discover_needs_listeners(const struct discover *d);
 size_t discover_processes(const struct discover *d);	/* watched now */
 size_t discover_services(const struct discover *d);
+/* Processes that were selected and could not be watched: no number left, or the kernel's table is full. */
+uint64_t discover_refused(const struct discover *d);
+/* The service was seen sending OTLP traces itself: announced again with exports_otlp set, unless
+ * trace_otlp_exporters says that this does not matter. */
+void discover_exports_otlp(struct discover *d, uint32_t service);
 
 #endif
