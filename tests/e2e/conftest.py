@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fixtures: a fresh host per test, an OTLP receiver per test, agents that are stopped whatever happens."""
+import os
+import sys
+
+import pytest
+
+sys.path.insert(0, os.path.dirname(__file__))
+import harness  # noqa: E402
+
+
+@pytest.fixture
+def host():
+    h = harness.Host()
+    yield h
+    h.close()
+
+
+@pytest.fixture
+def receiver():
+    r = harness.Receiver()
+    yield r
+    r.close()
+
+
+@pytest.fixture
+def sonde(host, receiver):
+    """sonde(select, tier=..., args=..., env=...) starts an agent that exports to `receiver`."""
+    agents = []
+
+    def start(select, **more):
+        agents.append(harness.Agent(host.directory, select, more.pop("endpoint", receiver.url), **more))
+        return agents[-1]
+
+    yield start
+    for a in agents:
+        if a.process.running():
+            a.stop()
+
+
+@pytest.fixture(params=os.environ.get("SONDE_TIERS", "socket syscall").split())
+def tier(request):
+    return request.param
