@@ -367,7 +367,7 @@ static void child_decide(void *ctx, uint32_t pid);
 static void decide(struct discover *d, const struct process *p, unsigned depth)
 {
 	struct descent down = { d, depth + 1 };
-	struct member *m = member_of(d, p);
+	struct member *m = member_of(d, p), before;
 	struct decision c;
 	bool matters;
 
@@ -375,8 +375,8 @@ static void decide(struct discover *d, const struct process *p, unsigned depth)
 		d->refused++;
 		return;
 	}
+	before = *m;
 	decision_make(d, m, &c);
-	matters = (c.watch && !m->service) || (c.tree && !m->tree) || (c.excluded_tree && !m->excluded_tree);
 	m->excluded_tree = c.excluded_tree;
 	if (c.watch && is_running(d, p)) {
 		member_settle(d, m, &c);
@@ -388,6 +388,8 @@ static void decide(struct discover *d, const struct process *p, unsigned depth)
 			departed_tell(d, &c.service);
 		member_unwatch(d, m);
 	}
+	matters = (m->service && !before.service) || (m->tree && !before.tree) ||
+		  (m->excluded_tree && !before.excluded_tree);
 	if (matters && depth < TREE_DEPTH)
 		process_children(d->proc, p->pid, child_decide, &down);
 	m = member_get(d, p->pid);

@@ -51,7 +51,7 @@ void discover_record(struct discover *d, const void *rec, size_t size);
 bool discover_needs_listeners(const struct discover *d);
 size_t discover_processes(const struct discover *d);	/* watched now */
 size_t discover_services(const struct discover *d);
-/* Processes that were selected and could not be watched: no number left, or the kernel's table is full. */
+/* How often a selected process could not be watched: no number left, or the kernel's table is full. */
 uint64_t discover_refused(const struct discover *d);
 /* The service was seen sending OTLP traces itself: announced again with exports_otlp set, unless
  * trace_otlp_exporters says that this does not matter. */
