@@ -47,20 +47,29 @@ void pb_end(struct pb *w)
 	w->out->n += written;
 }
 
+static bool is_ascii(struct str s)
+{
+	const uint64_t high = 0x8080808080808080ull;
+	uint64_t word = 0, any = 0;
+	size_t i = 0;
+
+	for (; i + 8 <= s.n; i += 8) {
+		memcpy(&word, s.p + i, 8);
+		any |= word;
+	}
+	for (; i < s.n; i++)
+		any |= (uint8_t)s.p[i];
+	return !(any & high);
+}
+
+/* How much of s, from its beginning, is UTF-8. */
 static size_t utf8_valid(struct str s)
 {
 	const size_t all = s.n;
-	uint64_t word;
 
 	while (s.n) {
-		size_t n;
+		size_t n = utf8_length(s);
 
-		for (; s.n >= 8; str_skip(&s, 8)) {
-			memcpy(&word, s.p, 8);
-			if (word & 0x8080808080808080ull)
-				break;
-		}
-		n = s.n ? utf8_length(s) : 0;
 		if (!n)
 			break;
 		str_skip(&s, n);
@@ -91,7 +100,7 @@ static void pb_string_repaired(struct pb *w, uint32_t field, struct str s)
 
 void pb_string(struct pb *w, uint32_t field, struct str s)
 {
-	if (utf8_valid(s) == s.n)
+	if (is_ascii(s) || utf8_valid(s) == s.n)
 		pb_bytes(w, field, s.p, s.n);
 	else
 		pb_string_repaired(w, field, s);

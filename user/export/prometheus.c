@@ -19,6 +19,7 @@ struct scrape {
 	struct buf name;		/* and as Prometheus does */
 	uint32_t service;		/* whose labels `target` has */
 	struct buf target;		/* job="...",instance="..." */
+	struct buf labels;		/* all labels of the point under way: every bucket has them */
 	bool seen[SERVICES_MAX];	/* has series: needs a target_info */
 };
 
@@ -138,23 +139,30 @@ static void put_number(struct buf *b, double v, bool fraction)
 	}
 }
 
-/* name_suffix{job,instance,otel_scope_name,attributes[,le] -- without the closing brace. */
-static void put_series(struct scrape *c, const struct metric_point *p, const char *suffix)
+static void load_labels(struct scrape *c, const struct metric_point *p)
 {
 	char scope[SCOPE_NAME_MAX];
-	struct buf *b = c->out;
 
-	buf_add(b, c->name.p, c->name.n);
-	buf_printf(b, "%s{", suffix);
-	buf_add(b, c->target.p, c->target.n);
-	buf_char(b, ',');
-	put_label(b, "otel_scope_name", scope_name(scope, p->scope));
-	put_attrs(b, p->attrs, p->n_attrs);
+	load_target(c, p->service);
+	buf_clear(&c->labels);
+	buf_add(&c->labels, c->target.p, c->target.n);
+	buf_char(&c->labels, ',');
+	put_label(&c->labels, "otel_scope_name", scope_name(scope, p->scope));
+	put_attrs(&c->labels, p->attrs, p->n_attrs);
 }
 
-static void put_sample(struct scrape *c, const struct metric_point *p, const char *suffix, double v)
+/* name_suffix{labels -- without the closing brace. */
+static void put_series(struct scrape *c, struct str suffix)
 {
-	put_series(c, p, suffix);
+	buf_add(c->out, c->name.p, c->name.n);
+	buf_str(c->out, suffix);
+	buf_char(c->out, '{');
+	buf_add(c->out, c->labels.p, c->labels.n);
+}
+
+static void put_sample(struct scrape *c, struct str suffix, double v)
+{
+	put_series(c, suffix);
 	buf_str(c->out, STR("} "));
 	put_number(c->out, v, false);
 	buf_char(c->out, '\n');
@@ -182,7 +190,7 @@ static void put_exemplar(struct buf *b, const struct metric_point *p, double low
 
 static void put_bucket(struct scrape *c, const struct metric_point *p, double lower, double upper, uint64_t count)
 {
-	put_series(c, p, "_bucket");
+	put_series(c, STR("_bucket"));
 	buf_str(c->out, STR(",le=\""));
 	put_number(c->out, upper, c->openmetrics);
 	buf_printf(c->out, "\"} %" PRIu64, count);
@@ -204,8 +212,8 @@ static void put_histogram(struct scrape *c, const struct metric_point *p)
 		put_bucket(c, p, lower, upper, count);
 		lower = upper;
 	}
-	put_sample(c, p, "_sum", h->sum);
-	put_sample(c, p, "_count", (double)h->count);
+	put_sample(c, STR("_sum"), h->sum);
+	put_sample(c, STR("_count"), (double)h->count);
 }
 
 /* ---- families ---- */
@@ -248,13 +256,13 @@ static void put_point(void *ctx, const struct metric_point *p)
 
 	if (c->metric != p->name)
 		begin_family(c, p);
-	load_target(c, p->service);
+	load_labels(c, p);
 	if (p->service < SERVICES_MAX)
 		c->seen[p->service] = true;
 	if (p->type == METRIC_HISTOGRAM)
 		put_histogram(c, p);
 	else
-		put_sample(c, p, p->type == METRIC_COUNTER ? "_total" : "", p->value);
+		put_sample(c, p->type == METRIC_COUNTER ? STR("_total") : STR(""), p->value);
 }
 
 /* What job and instance already say is left out. */
@@ -296,9 +304,10 @@ int prometheus_encode(struct buf *out, struct metrics *m, struct resources *r, b
 	put_target_infos(&c);
 	if (openmetrics)
 		buf_str(out, STR("# EOF\n"));
-	if (c.name.failed || c.target.failed)
+	if (c.name.failed || c.target.failed || c.labels.failed)
 		out->failed = true;
 	buf_release(&c.name);
 	buf_release(&c.target);
+	buf_release(&c.labels);
 	return out->failed ? -ENOMEM : 0;
 }
