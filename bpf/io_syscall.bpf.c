@@ -12,8 +12,6 @@
 
 char LICENSE[] SEC("license") = "GPL";
 
-extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
-
 /* ---- which calls, by number ------------------------------------------------------------------- */
 
 enum shape {
@@ -151,16 +149,6 @@ static __always_inline struct payload call_payload(const struct call *call, cons
 
 /* ---- the socket --------------------------------------------------------------------------------- */
 
-static __always_inline struct tcp_view sock_view(struct sock *sk)
-{
-	if (bpf_rdonly_cast) {
-		struct tcp_sock *tp = bpf_rdonly_cast(sk, bpf_core_type_id_kernel(struct tcp_sock));
-
-		return tcp_view_of(tp);
-	}
-	return tcp_view_probe((struct tcp_sock *)sk);
-}
-
 static __always_inline bool sock_is_tcp_probe(const struct sock *sk)
 {
 	__u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);
@@ -201,7 +189,7 @@ static __always_inline __u64 sock_identity(const struct sock *sk)
 /* n more bytes of the socket, ending at its present position. */
 static __always_inline void sock_bytes(struct sock *sk, struct conn *c, __u8 dir, __u64 n, struct payload *p)
 {
-	struct tcp_view v = sock_view(sk);
+	struct tcp_view v = tcp_view_probe((struct tcp_sock *)sk);
 	struct io io = { .dir = dir, .len = n };
 
 	if (!c->cookie)

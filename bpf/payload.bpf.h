@@ -8,8 +8,6 @@
 
 #define SEGMENTS_MAX	8	/* of one sendmsg; bytes of later ones are not captured */
 
-extern int bpf_dynptr_from_skb(struct __sk_buff *s, __u64 flags, struct bpf_dynptr *d) __ksym __weak;
-
 enum payload_kind {
 	PAYLOAD_UNREADABLE,	/* pages of the kernel: sendfile, splice, registered io_uring buffers */
 	PAYLOAD_SKB,		/* skb from skb_offset on */
@@ -77,11 +75,26 @@ static __always_inline bool payload_is_split(const struct payload *p, __u32 n)
 	return segment_at(p, 0).len - p->skip < n;
 }
 
+#ifdef SONDE_KFUNCS_BPF_H
+static __always_inline __u32 payload_read_skb(__u8 *to, __u32 n, const struct payload *p)
+{
+	struct bpf_dynptr d;
+
+	if (!bpf_dynptr_from_skb || bpf_dynptr_from_skb((struct __sk_buff *)p->skb, 0, &d))
+		return 0;
+	return bpf_dynptr_read(to, n, &d, p->skb_offset, 0) ? 0 : n;
+}
+#else
+static __always_inline __u32 payload_read_skb(__u8 *to, __u32 n, const struct payload *p)
+{
+	return 0;
+}
+#endif
+
 /* Reads up to n bytes; returns how many. `room` is a constant of the path that the verifier walks. */
 static __always_inline __u32 payload_read_whole(__u8 *to, __u32 n, __u32 room, const struct payload *p)
 {
 	const void *from = p->buffer;
-	struct bpf_dynptr d;
 
 	if (p->kind >= PAYLOAD_USER_VECTOR) {
 		struct segment s = segment_at(p, 0);
@@ -95,11 +108,8 @@ static __always_inline __u32 payload_read_whole(__u8 *to, __u32 n, __u32 room, c
 		n = room;
 	if (!n)
 		return 0;
-	if (p->kind == PAYLOAD_SKB) {
-		if (!bpf_dynptr_from_skb || bpf_dynptr_from_skb((struct __sk_buff *)p->skb, 0, &d))
-			return 0;
-		return bpf_dynptr_read(to, n, &d, p->skb_offset, 0) ? 0 : n;
-	}
+	if (p->kind == PAYLOAD_SKB)
+		return payload_read_skb(to, n, p);
 	return payload_copy(to, n, from, p->kind) ? 0 : n;
 }
 

@@ -33,6 +33,9 @@ const struct program programs[] = {
 	  .counter = HOOK_FORK, .idle_ns = 80, .busy_ns = 700 },
 	{ "tp_sched_process_exit", "tp_btf/sched_process_exit", "ends of watched processes", TIER_ANY,
 	  .counter = HOOK_EXIT, .idle_ns = 90, .busy_ns = 600 },
+	{ "it_listeners", "iter/task_file", "who listens on a port", TIER_ANY, .on_demand = true, .counter = -1 },
+	{ "it_sockets", "iter/task_file", "sockets older than the agent", TIER_ANY, .on_demand = true, .counter = -1 },
+	{ "it_positions", "iter/tcp", "where older connections are", TIER_ANY, .on_demand = true, .counter = -1 },
 };
 const size_t programs_n = ARRAY_SIZE(programs);
 
