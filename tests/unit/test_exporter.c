@@ -317,6 +317,78 @@ TEST(without_targets_spans_just_end)
 	assert_int_equal(s.sent[0] + s.dropped_failed[0] + s.dropped_queue_full[0], 0);
 }
 
+/* A CA, a server certificate for 127.0.0.1 and a client certificate, in a directory of their own. */
+static const char *certificates(void)
+{
+	static char dir[64];
+	char command[1024];
+
+	snprintf(dir, sizeof(dir), "/tmp/sonde-exporter-%d", getpid());
+	snprintf(command, sizeof(command),
+		 "set -e; mkdir -p %s; cd %s; exec 2>/dev/null\n"
+		 "new='-newkey rsa:2048 -nodes'; by='-CA ca.crt -CAkey ca.key -days 1'\n"
+		 "openssl req -x509 $new -keyout ca.key -out ca.crt -subj /CN=test -days 1\n"
+		 "openssl req -x509 $new $by -keyout s.key -out s.crt -subj /CN=s -addext subjectAltName=IP:127.0.0.1"
+		 " -addext basicConstraints=CA:FALSE\n"
+		 "openssl req -x509 $new $by -keyout c.key -out c.crt -subj /CN=c -addext basicConstraints=CA:FALSE\n",
+		 dir, dir);
+	assert_int_equal(system(command), 0);
+	return dir;
+}
+
+static void certificates_remove(const char *dir)
+{
+	char command[128];
+
+	snprintf(command, sizeof(command), "rm -r %s", dir);
+	assert_int_equal(system(command), 0);
+}
+
+/* 8 spans by https; with_ca and with_client say which files are configured. */
+static struct export_stats send_tls(const char *dir, enum otlp_protocol protocol, bool with_ca, bool with_client)
+{
+	char faults[256], ca[80], crt[80], key[80];
+	struct receiver r;
+	struct export_options opt;
+	struct export_stats s;
+
+	snprintf(faults, sizeof(faults), "ok --tls %s/s.crt %s/s.key %s/ca.crt", dir, dir, dir);
+	snprintf(ca, sizeof(ca), "%s/ca.crt", dir);
+	snprintf(crt, sizeof(crt), "%s/c.crt", dir);
+	snprintf(key, sizeof(key), "%s/c.key", dir);
+	r = receiver_start(faults);
+	opt = options_for(&r, protocol);
+	memmove(url + 5, url + 4, strlen(url + 4) + 1);
+	url[4] = 's';
+	opt.targets[0].certificate = with_ca ? ca : NULL;
+	opt.targets[0].client_certificate = with_client ? crt : NULL;
+	opt.targets[0].client_key = with_client ? key : NULL;
+	s = finish(exporter_with(&opt, 16), 2000);
+	receiver_stop(&r);
+	return s;
+}
+
+TEST(tls_checks_the_server_and_shows_the_client)
+{
+	static const enum otlp_protocol protocols[] = { OTLP_HTTP_PROTOBUF, OTLP_GRPC };
+	const char *dir = certificates();
+	struct export_stats s;
+
+	for (size_t i = 0; i < ARRAY_SIZE(protocols); i++) {
+		s = send_tls(dir, protocols[i], true, true);
+		if (s.sent[0] != 16)
+			fail_msg("%s", s.last_error[0]);
+		s = send_tls(dir, protocols[i], false, true);
+		assert_int_equal(s.dropped_failed[0], 16);
+		assert_non_null(strstr(s.last_error[0], "certificate"));
+		assert_int_equal(s.retries[0], 0);
+		s = send_tls(dir, protocols[i], true, false);
+		assert_int_equal(s.sent[0], 0);
+		assert_int_equal(s.dropped_failed[0], 16);
+	}
+	certificates_remove(dir);
+}
+
 int main(void)
 {
 	log_setup("test", LOG_ERROR);
