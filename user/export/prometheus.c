@@ -67,8 +67,15 @@ static void put_label(struct buf *b, const char *name, struct str v)
 	buf_char(b, '"');
 }
 
+/* Another attribute before it, or a label of ours, has the label of attrs[n]: a label that comes twice makes
+ * Prometheus refuse the whole scrape. */
 static bool label_taken(const struct attr *attrs, uint32_t n)
 {
+	static const char *const ours[] = { "job", "instance", "otel_scope_name", "le" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(ours); i++)
+		if (prometheus_label_eq(ours[i], attrs[n].key))
+			return true;
 	for (uint32_t i = 0; i < n; i++)
 		if (prometheus_label_eq(attrs[i].key, attrs[n].key))
 			return true;

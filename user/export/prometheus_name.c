@@ -53,6 +53,12 @@ void prometheus_label(struct buf *b, const char *key)
 
 bool prometheus_label_eq(const char *a, const char *b)
 {
+	if (is_digit(*a) != is_digit(*b)) {	/* one of them gets an underscore in front */
+		const char **other = is_digit(*a) ? &b : &a;
+
+		if (!**other || label_next(other) != '_')
+			return false;
+	}
 	while (*a && *b)
 		if (label_next(&a) != label_next(&b))
 			return false;

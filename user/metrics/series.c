@@ -341,6 +341,8 @@ void series_remove_service(struct metrics *m, uint32_t service)
 		size_t from, to;
 
 		series_range(metric, service, &from, &to);
+		if (from == to)
+			continue;
 		for (size_t k = from; k < to; k++) {
 			series_unhash(m, metric->series[k]);
 			series_free(m, metric->series[k]);
