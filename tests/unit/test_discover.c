@@ -494,6 +494,27 @@ TEST(a_process_that_has_ended_already_is_still_named)
 	world_close(&w);
 }
 
+TEST(a_watched_child_that_has_ended_already_changes_nothing)
+{
+	struct world w;
+
+	world_open(&w, (struct discover_options){ 0 }, "pid=50", NULL);
+	process_make(&w, (struct fake){ .pid = 50, .ppid = 1, .exe = "/fake/bash" });
+	discover_scan(w.d);
+	tell(&w, REC_FORK, 51, 50, 1, NULL);
+	tell(&w, REC_EXEC, 51, 0, 1, "/fake/bash");
+	assert_int_equal(w.n_services, 1);
+	tell(&w, REC_FORK, 52, 50, 1, NULL);
+	tell(&w, REC_EXEC, 52, 0, 1, "/fake/curl");
+	tell(&w, REC_EXIT, 52, 0, 1, NULL);
+	assert_string_equal(w.services[1].name, "curl");
+	assert_int_equal(w.n_services, 3);
+	assert_int_equal(discover_processes(w.d), 1);
+	assert_int_equal(w.n_changed, 1);
+	assert_int_equal(w.n_unwatched, 0);
+	world_close(&w);
+}
+
 TEST(a_process_that_ends_while_it_is_decided_leaves_nothing_behind)
 {
 	struct world w;

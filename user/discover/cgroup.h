@@ -12,7 +12,7 @@ struct str cgroup_container_id(struct str path);
 /* A container's name, where the path has it: lxc.payload.NAME, machine-NAME.scope (systemd-nspawn). */
 struct str cgroup_container_name(struct str path);
 
-/* NAME of the innermost NAME.service, never of a user's session or a container runtime that holds containers. */
+/* NAME of the innermost NAME.service, never of a user's session or of a runtime that holds containers. */
 struct str cgroup_unit(struct str path);
 
 #endif

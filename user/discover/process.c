@@ -91,6 +91,13 @@ int process_start(const char *proc, uint32_t pid, uint64_t *ticks)
 	return 0;
 }
 
+bool process_is_running(const char *proc, const struct process *p)
+{
+	uint64_t start;
+
+	return process_start(proc, p->pid, &start) == 0 && start == p->start_ticks;
+}
+
 /* The value of one line of /proc/PID/status. */
 static struct str status_field(struct str text, struct str key)
 {

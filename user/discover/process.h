@@ -24,6 +24,9 @@ int process_read(struct process *out, const char *proc, uint32_t pid);
 /* When it started, to tell a process from a later one of the same pid. -ESRCH as above. */
 int process_start(const char *proc, uint32_t pid, uint64_t *ticks);
 
+/* Is it that process still? */
+bool process_is_running(const char *proc, const struct process *p);
+
 /* The process of a REC_EXEC that has left /proc already: what the record says. */
 void process_from_exec(struct process *out, const struct rec_process *rec, const char *cgroup_root);
 
