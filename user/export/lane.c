@@ -4,6 +4,7 @@
 #include "export/lane.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 
 #include "base/clock.h"
@@ -236,12 +237,22 @@ static void lane_abandon(struct lane *l)
 	lane_count(l, &r, left);
 }
 
+/* Signals are the main thread's; and OpenSSL writes to closed sockets in a way that raises SIGPIPE. */
+static void block_signals(void)
+{
+	sigset_t all;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, NULL);
+}
+
 static void *lane_main(void *ctx)
 {
 	struct lane *l = ctx;
 	bool end = false;
 	size_t n;
 
+	block_signals();
 	while (n = lane_next_batch(l, &end), !end) {
 		lane_deliver(l, l->batch, n);
 		lane_finish_batch(l, n);
