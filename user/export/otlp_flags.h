@@ -31,7 +31,7 @@ static inline uint32_t link_attrs(struct attr out[2], const char *method, float 
 	if (!method)
 		return 0;
 	out[0] = (struct attr){ .key = ATTR_SONDE_LINK_METHOD, .type = ATTR_STR, .s = str_of(method) };
-	out[1] = (struct attr){ .key = ATTR_SONDE_LINK_CONFIDENCE, .type = ATTR_DOUBLE, .d = (double)confidence };
+	out[1] = (struct attr){ .key = ATTR_SONDE_LINK_CONFIDENCE, .type = ATTR_DOUBLE, .d = confidence };
 	return 2;
 }
 

@@ -220,7 +220,8 @@ static size_t request_end(const struct points *ps, size_t from, size_t max_bytes
 }
 
 int otlp_encode_metrics(struct metrics *m, bool delta, bool reset, uint64_t now_unix_ns, struct resources *r,
-			size_t max_bytes, void (*f)(void *ctx, const struct buf *request, uint32_t points), void *ctx)
+			size_t max_bytes, void (*f)(void *ctx, const struct buf *request, uint32_t points),
+			void *ctx)
 {
 	_cleanup_(points_release) struct points ps = { 0 };
 	_cleanup_(buf_release) struct buf out = { 0 };

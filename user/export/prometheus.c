@@ -195,7 +195,8 @@ static void put_exemplar(struct buf *b, const struct metric_point *p, double low
 	}
 }
 
-static void put_bucket(struct scrape *c, const struct metric_point *p, double lower, double upper, uint64_t count)
+static void put_bucket(struct scrape *c, const struct metric_point *p, double lower, double upper,
+		       uint64_t count)
 {
 	put_series(c, STR("_bucket"));
 	buf_str(c->out, STR(",le=\""));
@@ -303,7 +304,8 @@ static void put_target_infos(struct scrape *c)
 			put_target_info(c, i);
 }
 
-int prometheus_encode(struct buf *out, struct metrics *m, struct resources *r, bool openmetrics, uint64_t now_unix_ns)
+int prometheus_encode(struct buf *out, struct metrics *m, struct resources *r, bool openmetrics,
+		      uint64_t now_unix_ns)
 {
 	struct scrape c = { .out = out, .resources = r, .openmetrics = openmetrics };
 

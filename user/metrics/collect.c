@@ -34,6 +34,7 @@ static void point_exemplars(struct metric_point *p, const struct series *s, bool
 static struct metric_point series_point(const struct collection *c, const struct series *s)
 {
 	const struct metric_def *def = &s->metric->def;
+	uint64_t start = c->delta ? MAX(s->created_unix_ns, c->m->interval_unix_ns) : s->created_unix_ns;
 	struct metric_point p = {
 		.name = def->name, .unit = def->unit, .help = def->help,
 		.type = def->type,
@@ -41,13 +42,11 @@ static struct metric_point series_point(const struct collection *c, const struct
 		.service = s->service,
 		.scope = s->scope,
 		.attrs = s->attrs, .n_attrs = s->n_attrs,
-		.start_unix_ns = c->delta ? MAX(s->created_unix_ns, c->m->interval_unix_ns) : s->created_unix_ns,
+		.start_unix_ns = def->type == METRIC_GAUGE ? 0 : start,
 		.time_unix_ns = c->now_unix_ns,
 		.value = c->delta && def->type == METRIC_COUNTER ? s->value - s->value_before : s->value,
 	};
 
-	if (def->type == METRIC_GAUGE)
-		p.start_unix_ns = 0;
 	if (def->type == METRIC_HISTOGRAM)
 		p.histogram = series_histogram(c->m, s, c->delta);
 	point_exemplars(&p, s, c->reset);

@@ -42,8 +42,8 @@ static void record_size(struct metrics *m, struct series *duration, enum measure
 	if (!metric || size < 0)
 		return;
 	if (!s)
-		s = duration->along[measure] = series_get(m, metric, sp->service, duration->scope, duration->attrs,
-							  duration->n_attrs);
+		s = duration->along[measure] = series_get(m, metric, sp->service, duration->scope,
+							  duration->attrs, duration->n_attrs);
 	if (s)
 		distribution_add(&s->now, &metric->binning, (double)size, n, &m->room);
 }
@@ -72,13 +72,15 @@ void metrics_exemplar(struct metrics *m, const struct span *sp)
 	struct metric *metric = m->red[sp->instrument][MEASURE_DURATION];
 	struct attr dims[SERIES_ATTRS_MAX];
 	struct series *s;
+	uint32_t bucket;
 
 	if (!metric)
 		return;
 	s = series_find(m, metric, sp->service, sp->protocol, dims, span_dimensions(sp, dims));
 	if (!s)
 		return;
-	s->exemplars[bounds_bucket(metric->def.bounds, span_seconds(sp)) % EXEMPLARS_MAX] = (struct exemplar_slot){
+	bucket = bounds_bucket(metric->def.bounds, span_seconds(sp));
+	s->exemplars[bucket % EXEMPLARS_MAX] = (struct exemplar_slot){
 		.e = { span_seconds(sp), sp->end_unix_ns, sp->trace, sp->id },
 	};
 }

@@ -10,7 +10,7 @@
 struct metrics;
 
 struct metrics_options {
-	uint32_t series_max;		/* per metric and service; more go to one series with otel.metric.overflow=true */
+	uint32_t series_max;		/* per metric and service; more: otel.metric.overflow=true */
 	bool delta;			/* OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE=delta */
 	bool explicit_buckets;		/* OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION */
 	size_t memory_max;

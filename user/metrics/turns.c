@@ -15,11 +15,13 @@ static const struct metric_def turn_duration = {
 	METRIC_HISTOGRAM, &bounds_http_seconds, TURN_SCALE
 };
 static const struct metric_def turn_count = {
-	"sonde.turn.count", "{turn}", "Turns of conversations, as counted in the kernel.", METRIC_COUNTER, NULL, 0
+	"sonde.turn.count", "{turn}", "Turns of conversations, as counted in the kernel.",
+	METRIC_COUNTER, NULL, 0
 };
 static const struct metric_def turn_repaired = {
 	"sonde.turn.repaired", "{turn}",
-	"Turns of which one side was found by stream position only; not in the durations.", METRIC_COUNTER, NULL, 0
+	"Turns of which one side was found by stream position only; not in the durations.",
+	METRIC_COUNTER, NULL, 0
 };
 static const struct metric_def turn_request_size = {
 	"sonde.turn.request.size", "By", "Bytes of requests' sides of turns.", METRIC_COUNTER, NULL, 0
@@ -85,7 +87,8 @@ static void turn_histogram(struct metrics *m, struct turn_labels l, const char *
 		return;
 	for (uint32_t b = 0; b < TURN_BUCKETS; b++)
 		if (buckets[b])
-			distribution_add_binned(&s->now, &metric->binning, bucket_seconds(b), buckets[b], &m->room);
+			distribution_add_binned(&s->now, &metric->binning, bucket_seconds(b), buckets[b],
+						&m->room);
 	s->now.sum += (double)sum_ns / NSEC_PER_SEC;
 }
 
