@@ -3,23 +3,10 @@
 #include "proto/http1_head.h"
 
 static const struct str field_names[] = {
-	[FIELD_B3] = STR("b3"),
-	[FIELD_HOST] = STR("host"),
-	[FIELD_FORWARDED] = STR("forwarded"),
-	[FIELD_USER_AGENT] = STR("user-agent"),
-	[FIELD_TRACESTATE] = STR("tracestate"),
-	[FIELD_B3_FLAGS] = STR("x-b3-flags"),
-	[FIELD_TRACEPARENT] = STR("traceparent"),
-	[FIELD_B3_SPAN] = STR("x-b3-spanid"),
-	[FIELD_B3_TRACE] = STR("x-b3-traceid"),
-	[FIELD_B3_SAMPLED] = STR("x-b3-sampled"),
-	[FIELD_CONTENT_LENGTH] = STR("content-length"),
-	[FIELD_X_FORWARDED_FOR] = STR("x-forwarded-for"),
-	[FIELD_X_FORWARDED_HOST] = STR("x-forwarded-host"),
-	[FIELD_X_FORWARDED_PROTO] = STR("x-forwarded-proto"),
-	[FIELD_TRANSFER_ENCODING] = STR("transfer-encoding"),
+#define X(name, text) STR(text),
+	HTTP1_FIELDS(X)
+#undef X
 };
-_Static_assert(ARRAY_SIZE(field_names) == FIELD_COUNT, "name every field");
 
 bool http1_take_line(struct str *in, struct str *line)
 {
@@ -174,12 +161,25 @@ static void transfer_encoding(struct str value, struct http1_head *h)
 	h->chunked = str_eq_nocase(str_trim(value), STR("chunked"));
 }
 
-static int keep_known(struct str name, struct str value, struct arena *a, struct http1_head *h)
+/* FIELD_COUNT for the others, which are most: their length tells it for nearly all. */
+static size_t field_of(struct str name)
 {
+#define X(name, text) | 1u << (sizeof(text) - 1)
+	static const uint32_t lengths = 0 HTTP1_FIELDS(X);
+#undef X
 	size_t f = 0;
 
-	while (f < FIELD_COUNT && (field_names[f].n != name.n || !str_eq_nocase(field_names[f], name)))
+	if (name.n >= 32 || !(lengths >> name.n & 1))
+		return FIELD_COUNT;
+	while (f < FIELD_COUNT && !(field_names[f].n == name.n && str_eq_nocase(field_names[f], name)))
 		f++;
+	return f;
+}
+
+static int keep_known(struct str name, struct str value, struct arena *a, struct http1_head *h)
+{
+	size_t f = field_of(name);
+
 	if (f == FIELD_COUNT)
 		return 0;
 	if (f == FIELD_CONTENT_LENGTH)

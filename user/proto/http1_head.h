@@ -7,10 +7,28 @@
 #include "proto/proto.h"
 
 /* The fields that someone asks for. */
+#define HTTP1_FIELDS(X) \
+	X(B3, "b3") \
+	X(HOST, "host") \
+	X(FORWARDED, "forwarded") \
+	X(USER_AGENT, "user-agent") \
+	X(TRACESTATE, "tracestate") \
+	X(B3_FLAGS, "x-b3-flags") \
+	X(TRACEPARENT, "traceparent") \
+	X(B3_SPAN, "x-b3-spanid") \
+	X(B3_TRACE, "x-b3-traceid") \
+	X(B3_SAMPLED, "x-b3-sampled") \
+	X(CONTENT_LENGTH, "content-length") \
+	X(X_FORWARDED_FOR, "x-forwarded-for") \
+	X(X_FORWARDED_HOST, "x-forwarded-host") \
+	X(X_FORWARDED_PROTO, "x-forwarded-proto") \
+	X(TRANSFER_ENCODING, "transfer-encoding")
+
 enum http1_field {
-	FIELD_B3, FIELD_HOST, FIELD_FORWARDED, FIELD_USER_AGENT, FIELD_TRACESTATE, FIELD_B3_FLAGS, FIELD_TRACEPARENT,
-	FIELD_B3_SPAN, FIELD_B3_TRACE, FIELD_B3_SAMPLED, FIELD_CONTENT_LENGTH, FIELD_X_FORWARDED_FOR,
-	FIELD_X_FORWARDED_HOST, FIELD_X_FORWARDED_PROTO, FIELD_TRANSFER_ENCODING, FIELD_COUNT
+#define X(name, text) FIELD_##name,
+	HTTP1_FIELDS(X)
+#undef X
+	FIELD_COUNT
 };
 
 /* A field that is exported because the configuration names it; several of one name are joined by ", ". */

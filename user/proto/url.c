@@ -11,7 +11,8 @@ static struct str str_until(struct str s, size_t at)
 
 static struct str str_from(struct str s, size_t at)
 {
-	str_skip(&s, at);
+	if (s.n)	/* an empty view may be NULL, to which C does not even add 0 */
+		str_skip(&s, at);
 	return s;
 }
 
