@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* discover/: a made-up /proc and records in, what would be written to the kernel and told to the worker out. */
+/* discover/: a made-up /proc and records in; what the kernel and the worker would be told out. */
 #include "unit.h"
 
 #include <ftw.h>
@@ -26,7 +26,8 @@ struct world {
 	uint32_t dies;			/* this pid ends just before the kernel gets its policy */
 };
 
-static void file_write(const struct world *w, uint32_t pid, const char *file, const char *text, const char *mode)
+static void file_write(const struct world *w, uint32_t pid, const char *file, const char *text,
+		       const char *mode)
 {
 	char path[256];
 	FILE *f;
@@ -169,7 +170,8 @@ static const struct service *service_said(const struct world *w, uint32_t number
 	return NULL;
 }
 
-static void tell(struct world *w, enum rec_kind kind, uint32_t pid, uint32_t ppid, uint32_t service, const char *file)
+static void tell(struct world *w, enum rec_kind kind, uint32_t pid, uint32_t ppid, uint32_t service,
+		 const char *file)
 {
 	struct rec_process r = { .h = { .kind = (uint8_t)kind, .tgid = pid, .service = service }, .ptgid = ppid };
 

@@ -8,8 +8,8 @@
 
 #define BASE 0x400000
 #define GO_AT 0x300
-#define MODULES "0123456789abcdefpath\tshop\nmod\tshop\tv1.4.0\th1:x\ndep\ta\tv0.1.0\nbuild\tvcs.revision=c0ffee\n" \
-		"0123456789abcdef"
+#define MODULES "0123456789abcdefpath\tshop\nmod\tshop\tv1.4.0\th1:x\ndep\ta\tv0.1.0\n" \
+		"build\tvcs.revision=c0ffee\n0123456789abcdef"
 
 struct image {
 	Elf64_Ehdr head;

@@ -74,6 +74,7 @@ TEST(scripts_name_their_interpreter)
 		{ "/opt/jdk/bin/java", "java -jar x.jar", "x" },
 		{ "/opt/jdk/bin/java", "java -Xmx1g -jar /srv/shop-api-1.2.3-SNAPSHOT.jar --x", "shop-api" },
 		{ "/opt/jdk/bin/java", "java Main", "Main" },
+		{ "/opt/jdk/bin/java", "java /srv/Shop.java", "Shop" },
 		{ "/opt/jdk/bin/java", "java -cp a.jar:b.jar -Dx=y com.shop.Main arg", "com.shop.Main" },
 		{ "/opt/jdk/bin/java", "java -m shop/com.shop.Main", "shop/com.shop.Main" },
 		{ "/usr/bin/ruby3.1", "ruby -I lib job.rb", "job" },
@@ -98,7 +99,7 @@ TEST(a_title_names_the_application_of_gunicorn)
 	static const char title[] = "gunicorn: master [shop.wsgi:app]";
 	char name[32];
 
-	assert_true(script_name(interpreter_of("/usr/bin/python3"), guarded(title, sizeof(title)), name, sizeof(name)));
+	assert_true(script_name(interpreter_of("python3"), guarded(title, sizeof(title)), name, sizeof(name)));
 	assert_string_equal(name, "shop");
 }
 

@@ -193,19 +193,30 @@ static bool path_name(struct str path, char *name, size_t size)
 	return name_copy(name, size, base);
 }
 
+static bool ends_with(struct str s, struct str end)
+{
+	return s.n > end.n && memcmp(s.p + s.n - end.n, end.p, end.n) == 0;
+}
+
+static bool java_name(struct str program, char *name, size_t size)
+{
+	struct str file = last_component(program);
+
+	if (ends_with(file, STR(".jar")))
+		return name_copy(name, size, without_version(without_extension(file)));
+	return name_copy(name, size, ends_with(file, STR(".java")) ? without_extension(file) : program);
+}
+
 static bool program_name(const struct interpreter *in, const struct str *args, size_t n, bool module,
 			 char *name, size_t size)
 {
-	struct str program = args[0], file = last_component(program);
+	struct str file = last_component(args[0]);
 
 	if (listed(launchers, ARRAY_SIZE(launchers), file) && application_name(args + 1, n - 1, name, size))
 		return true;
-	if (in->runtime == RUNTIME_JAVA) {
-		bool jar = file.n > 4 && str_eq((struct str){ file.p + file.n - 4, 4 }, STR(".jar"));
-
-		return name_copy(name, size, jar ? without_version(without_extension(file)) : program);
-	}
-	return module ? name_copy(name, size, program) : path_name(program, name, size);
+	if (in->runtime == RUNTIME_JAVA)
+		return java_name(args[0], name, size);
+	return module ? name_copy(name, size, args[0]) : path_name(args[0], name, size);
 }
 
 /* gunicorn with setproctitle says `gunicorn: master [shop.wsgi:app]` and nothing else. */

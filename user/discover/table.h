@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The table of known processes, shared by the files of this room only. A process is known while it is watched,
- * listens on a port that a selector names, or was excluded together with what it starts. Everything else about
- * a process is read from /proc when it is needed. */
+/* The table of known processes, shared by the files of this room only. A process is known while it is
+ * watched, listens on a port that a selector names, or was excluded together with what it starts. Everything
+ * else about a process is read from /proc when it is needed. */
 #ifndef SONDE_DISCOVER_TABLE_H
 #define SONDE_DISCOVER_TABLE_H
 
