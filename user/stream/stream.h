@@ -32,6 +32,7 @@ struct stream_options {
 	uint32_t pending_max;		/* exchanges under way per connection (pipelining) */
 	uint64_t pending_timeout_ns;	/* a request without an answer is given up (END_TIMEOUT) after this */
 	struct proto_options proto;
+	const struct proto *const *protos;	/* NULL-terminated; NULL: the list of proto/list.h */
 };
 
 /* Counted per service number; the worker exports them. Indices: protocol number where it says so. */
