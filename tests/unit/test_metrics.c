@@ -342,6 +342,22 @@ TEST(series_of_a_gone_service_leave_when_every_reader_has_seen_them)
 	metrics_free(m);
 }
 
+TEST(a_service_inherits_nothing_from_the_one_whose_number_it_gets)
+{
+	struct metrics *m = new_metrics((struct metrics_options){ 0 });
+
+	record(m, 1, "/old", 1);
+	metrics_service_set(m, 1);
+	assert_int_equal(metrics_series(m), 1);
+	metrics_service_gone(m, 1);
+	metrics_service_set(m, 1);
+	assert_int_equal(metrics_series(m), 0);
+	record(m, 1, "/new", 1);
+	assert_int_equal(collect(m, DURATION, false, false).points, 1);
+	assert_int_equal(collect(m, DURATION, false, false).points, 1);
+	metrics_free(m);
+}
+
 TEST(removal_gives_all_memory_back)
 {
 	struct metrics *m = new_metrics((struct metrics_options){ .delta = true });

@@ -113,6 +113,14 @@ void metrics_service_gone(struct metrics *m, uint32_t service)
 		m->gone[service] = (struct departure){ m->readers ? m->readers : READER_ANY, 2, 0 };
 }
 
+void metrics_service_set(struct metrics *m, uint32_t service)
+{
+	if (service >= SERVICES_MAX || !m->gone[service].rounds)
+		return;
+	series_remove_service(m, service);
+	m->gone[service] = (struct departure){ 0 };
+}
+
 size_t metrics_series(const struct metrics *m)
 {
 	return m->n_series;

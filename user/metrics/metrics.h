@@ -39,6 +39,8 @@ void metrics_add(struct metrics *m, const char *name, const char *unit, const ch
 
 /* A service is gone: its series leave after the next collection. */
 void metrics_service_gone(struct metrics *m, uint32_t service);
+/* A service is there: if its number was that of a gone one, what is left of that leaves now. */
+void metrics_service_set(struct metrics *m, uint32_t service);
 
 /* ---- what an encoder sees ---- */
 
