@@ -48,7 +48,8 @@ static void url_is(enum signal signal, void *env, const char *url)
 
 TEST(nothing_is_sent_until_an_endpoint_is_set)
 {
-	_cleanup_(otlp_target_release) struct otlp_target t = target_of(SIGNAL_TRACES, ENV("OTEL_EXPORTER_OTLP_ENDPOINT="));
+	_cleanup_(otlp_target_release) struct otlp_target t =
+		target_of(SIGNAL_TRACES, ENV("OTEL_EXPORTER_OTLP_ENDPOINT="));
 
 	assert_false(t.enabled);
 	assert_int_equal(t.protocol, OTLP_HTTP_PROTOBUF);
@@ -78,8 +79,8 @@ TEST(grpc_endpoints_have_no_path)
 	       "https://h:4317");
 	url_is(SIGNAL_TRACES, ENV("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL=grpc", "OTEL_EXPORTER_OTLP_ENDPOINT=h:4317",
 				  "OTEL_EXPORTER_OTLP_INSECURE=TRUE"), "http://h:4317");
-	url_is(SIGNAL_TRACES, ENV("OTEL_EXPORTER_OTLP_PROTOCOL=grpc", "OTEL_EXPORTER_OTLP_ENDPOINT=unix:///run/c.sock"),
-	       "unix:///run/c.sock");
+	url_is(SIGNAL_TRACES, ENV("OTEL_EXPORTER_OTLP_PROTOCOL=grpc",
+				  "OTEL_EXPORTER_OTLP_ENDPOINT=unix:///run/c.sock"), "unix:///run/c.sock");
 }
 
 TEST(headers_are_percent_decoded)
@@ -130,8 +131,10 @@ TEST(only_the_otlp_exporter_enables_a_target)
 
 	assert_false(t.enabled);
 	assert_true(both.enabled);
-	refused(ENV("OTEL_TRACES_EXPORTER=otlp,zipkin"), "OTEL_TRACES_EXPORTER: \"zipkin\" is not an exporter that sonde has");
-	refused(ENV("OTEL_TRACES_EXPORTER=prometheus"), "OTEL_TRACES_EXPORTER: \"prometheus\" is not an exporter that sonde has");
+	refused(ENV("OTEL_TRACES_EXPORTER=otlp,zipkin"),
+		"OTEL_TRACES_EXPORTER: \"zipkin\" is not an exporter that sonde has");
+	refused(ENV("OTEL_TRACES_EXPORTER=prometheus"),
+		"OTEL_TRACES_EXPORTER: \"prometheus\" is not an exporter that sonde has");
 }
 
 TEST(wrong_values_name_the_variable)
@@ -144,10 +147,12 @@ TEST(wrong_values_name_the_variable)
 		"OTEL_EXPORTER_OTLP_TIMEOUT: \"0\" is not a number of milliseconds above 0");
 	refused(ENV("OTEL_EXPORTER_OTLP_COMPRESSION=zstd"),
 		"OTEL_EXPORTER_OTLP_COMPRESSION: \"zstd\" is not one of gzip, none");
-	refused(ENV("OTEL_EXPORTER_OTLP_INSECURE=yes"), "OTEL_EXPORTER_OTLP_INSECURE: \"yes\" is not one of true, false");
+	refused(ENV("OTEL_EXPORTER_OTLP_INSECURE=yes"),
+		"OTEL_EXPORTER_OTLP_INSECURE: \"yes\" is not one of true, false");
 	refused(ENV("OTEL_EXPORTER_OTLP_PROTOCOL=grpc", "OTEL_EXPORTER_OTLP_ENDPOINT=ftp://h"),
 		"OTEL_EXPORTER_OTLP_ENDPOINT: \"ftp://h\" is not one of http://, https://, unix:, host:port");
-	refused(ENV("OTEL_EXPORTER_OTLP_ENDPOINT=http://h/a b"), "OTEL_EXPORTER_OTLP_ENDPOINT: an endpoint has no blanks");
+	refused(ENV("OTEL_EXPORTER_OTLP_ENDPOINT=http://h/a b"),
+		"OTEL_EXPORTER_OTLP_ENDPOINT: an endpoint has no blanks");
 }
 
 RUN_TESTS

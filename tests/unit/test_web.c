@@ -51,7 +51,11 @@ static struct web *server(const char *listen, void *ctx)
 static char *ask(uint16_t port, const char *request, size_t *n)
 {
 	static char answer[1 << 16];
-	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in to = {
+		.sin_family = AF_INET,
+		.sin_port = htons(port),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	};
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 	ssize_t k;
 
@@ -127,7 +131,8 @@ TEST(metrics_are_packed_when_asked)
 	struct web *w = server("127.0.0.1:0", NULL);
 	_cleanup_(buf_release) struct buf plain = { 0 };
 	size_t n;
-	char *answer = ask(web_port(w), "GET /metrics HTTP/1.1\r\n" LOCAL "Accept-Encoding: gzip\r\nConnection: close\r\n\r\n", &n);
+	char *answer = ask(web_port(w), "GET /metrics HTTP/1.1\r\n" LOCAL
+			   "Accept-Encoding: gzip\r\nConnection: close\r\n\r\n", &n);
 	char *body = strstr(answer, "\r\n\r\n") + 4;
 
 	contains(answer, "Content-Encoding: gzip");
@@ -216,7 +221,8 @@ TEST(hosts_are_literals_localhost_or_ours)
 
 TEST(accept_lists_are_weighed)
 {
-	assert_true(accepts_openmetrics(STR("application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3,*/*;q=0.1")));
+	assert_true(accepts_openmetrics(STR("application/openmetrics-text;version=1.0.0;q=0.5,"
+					    "text/plain;version=0.0.4;q=0.3,*/*;q=0.1")));
 	assert_false(accepts_openmetrics(STR("application/openmetrics-text;q=0.2, text/plain;q=0.9")));
 	assert_false(accepts_openmetrics(STR("application/openmetrics-text;q=0")));
 	assert_false(accepts_openmetrics(STR("*/*")));

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* export.h, the exporter: one lane per enabled signal; how spans and metric requests are queued and encoded. */
+/* export.h, the exporter: one lane per enabled signal; how spans and metric requests are queued and
+ * encoded. The strings in the options' targets stay the caller's and must outlive it. */
 #include <curl/curl.h>
 #include <stdlib.h>
 
@@ -10,7 +11,7 @@
 #define METRIC_REQUESTS_MAX 64	/* queued: each is a whole collection, or its 4 MiB part */
 
 struct exporter {
-	struct export_options opt;	/* the targets' strings stay the caller's */
+	struct export_options opt;
 	struct resources *resources;
 	struct lane *lanes[SIGNAL_COUNT];	/* NULL: not enabled */
 };
@@ -20,7 +21,8 @@ struct metric_request {
 	char bytes[];
 };
 
-static int encode_spans(void *ctx, const struct queue_item *items, size_t n, struct buf *scratch, struct str *request)
+static int encode_spans(void *ctx, const struct queue_item *items, size_t n, struct buf *scratch,
+			struct str *request)
 {
 	struct exporter *e = ctx;
 	_cleanup_(freep) struct span **spans = malloc(n * sizeof(struct span *));

@@ -95,7 +95,7 @@ static void lane_count(struct lane *l, const struct send_result *r, uint64_t ite
 	lane_log(l, r, lost);
 }
 
-/* One attempt, counted. timeout_ms 0: no time is left. */
+/* One attempt, counted. */
 static void lane_attempt(struct lane *l, struct str request, uint64_t give_up_at_ns, struct send_result *r)
 {
 	uint64_t start = monotonic_ns(), left_ms = 0;
@@ -113,7 +113,8 @@ static void lane_attempt(struct lane *l, struct str request, uint64_t give_up_at
 
 /* Waits for the next attempt. False: there will be none. At shutdown an endpoint that answers is asked
  * again until the deadline; one that cannot be reached holds nobody up. */
-static bool lane_wait_retry(struct lane *l, unsigned int attempt, const struct send_result *r, uint64_t give_up_at_ns)
+static bool lane_wait_retry(struct lane *l, unsigned int attempt, const struct send_result *r,
+			    uint64_t give_up_at_ns)
 {
 	uint64_t wait_ms, until;
 	bool again;

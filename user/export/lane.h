@@ -7,7 +7,8 @@
 #include "export/export.h"
 #include "export/queue.h"
 
-#define REQUEST_MAX (4u * 1024 * 1024 - 64 * 1024)	/* bytes: below the 4 MiB that gRPC servers take by default */
+/* Bytes of a request, unpacked: below the 4 MiB that gRPC servers take by default. */
+#define REQUEST_MAX (4u * 1024 * 1024 - 64 * 1024)
 
 struct lane_options {
 	enum signal signal;

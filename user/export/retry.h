@@ -30,11 +30,11 @@ enum send_verdict retry_http_status(long status);
 enum send_verdict retry_grpc_status(unsigned int status, bool has_retry_info);
 const char *grpc_status_name(unsigned int status);	/* "UNAVAILABLE" */
 
-/* Retry-After (RFC 9110, 10.2.3): seconds or an HTTP date. Bounded by RETRY_AFTER_MAX_MS. False: unreadable. */
+/* Retry-After (RFC 9110, 10.2.3): seconds or an HTTP date, at most RETRY_AFTER_MAX_MS. False: unreadable. */
 bool retry_after_parse(struct str value, int64_t now_unix_s, uint32_t *ms);
 
-/* Wait before the attempt-th repetition (0: the first): 1 s doubling to 30 s, of which random (any number) takes
- * away up to a half, so that many agents do not come back at once. */
+/* Wait before the attempt-th repetition (0: the first): 1 s doubling to 30 s, of which random (any number)
+ * takes away up to a half, so that many agents do not come back at once. */
 uint32_t retry_backoff_ms(unsigned int attempt, uint32_t random);
 
 #endif

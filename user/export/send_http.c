@@ -7,7 +7,8 @@
 #include "export/answer.h"
 #include "export/send.h"
 
-static int http_setup(CURL *curl, const struct otlp_target *target, enum signal signal __attribute__((unused)))
+static int http_setup(CURL *curl, const struct otlp_target *target,
+		      enum signal signal __attribute__((unused)))
 {
 	/* One request at a time: HTTP/2 would bring nothing. */
 	curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
