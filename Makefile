@@ -96,7 +96,7 @@ unit: $(UNIT)
 	$(Q)scripts/run-unit $(UNIT)
 
 # Fuzz targets are built from the sources with clang, not from libsonde.a: they need instrumentation.
-FUZZ_SRC := $(foreach r,base stream proto span config discover,$(wildcard user/$r/*.c))
+FUZZ_SRC := $(foreach r,base stream proto span config discover,$(wildcard user/$r/*.c)) user/export/target.c
 $B/fuzz/%: tests/fuzz/%.c $(FUZZ_SRC) $(wildcard user/*/*.h bpf/*.h)
 	$(call say,FUZZ,$@)
 	$(Q)mkdir -p $(@D)
