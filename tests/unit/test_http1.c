@@ -3,6 +3,7 @@
 #include "unit.h"
 
 #include <arpa/inet.h>
+#include <glob.h>
 #include <sys/socket.h>
 
 #include "fixture.h"
@@ -789,6 +790,105 @@ TEST(half_of_an_exchange_is_not_guessed)
 	x.response.data = &res;
 	assert_int_equal(span_new(&sp), 0);
 	assert_int_equal(proto_http1.describe(&x, &none, sp), -ENOENT);
+}
+
+/* ---- recordings ---- */
+
+/* "METHOD path status request-bytes response-bytes", as scripts/record/http1 writes them. */
+static void describe_line(const struct talk *t, size_t i, FILE *out)
+{
+	struct conn_facts facts = { .family = AF_INET, .role = ROLE_PASSIVE };
+	struct exchange x = { .proto = &proto_http1, .facts = &facts,
+			      .request = t->messages[DIR_REQUEST][i], .response = t->messages[DIR_RESPONSE][i] };
+	_cleanup_(span_freep) struct span *sp = NULL;
+	const struct attr *path, *status;
+
+	assert_int_equal(span_new(&sp), 0);
+	assert_int_equal(proto_http1.describe(&x, &t->opt, sp), 0);
+	path = span_attr(sp, ATTR_URL_PATH);
+	status = span_attr(sp, ATTR_HTTP_RESPONSE_STATUS_CODE);
+	assert_non_null(status);
+	fprintf(out, "%.*s %.*s %lld %lld %lld\n", (int)sp->name.n, sp->name.p, path ? (int)path->s.n : 1,
+		path ? path->s.p : "-", (long long)status->i, (long long)sp->request_size, (long long)sp->response_size);
+}
+
+static void connection_over(struct talk *t, FILE *out)
+{
+	struct side *last = t->n[DIR_RESPONSE] ? &t->messages[DIR_RESPONSE][t->n[DIR_RESPONSE] - 1] : NULL;
+
+	assert_int_equal(t->error, 0);
+	assert_int_equal(t->n[DIR_REQUEST], t->n[DIR_RESPONSE]);
+	if (last && t->until_close)
+		last->complete = true;
+	for (size_t i = 0; i < t->n[DIR_REQUEST]; i++)
+		describe_line(t, i, out);
+	talk_end(t);
+	*t = (struct talk){ 0 };
+}
+
+/* Replays with at most `size` bytes at a time. The text is the caller's to free. */
+static char *replay(const char *path, size_t size)
+{
+	struct talk t = { 0 };
+	struct fixture x;
+	enum fixture_event event;
+	char *text;
+	size_t n;
+	FILE *out = open_memstream(&text, &n);
+
+	fixture_open(&x, path);
+	do {
+		enum dir dir;
+
+		event = fixture_next(&x);
+		dir = x.response ? DIR_RESPONSE : DIR_REQUEST;
+		if (event == FIXTURE_CONNECTION || event == FIXTURE_END)
+			connection_over(&t, out);
+		else if (event == FIXTURE_NOT_KEPT)
+			say_not_captured(&t, dir, x.n);
+		else if (event == FIXTURE_BYTES)
+			for (struct str s = x.bytes; s.n; str_skip(&s, size))
+				say_bytes(&t, dir, (struct str){ s.p, MIN(size, s.n) }, false);
+	} while (event != FIXTURE_END);
+	fixture_close(&x);
+	fclose(out);
+	return text;
+}
+
+static char *expected_of(const char *path)
+{
+	char *text = NULL, name[256];
+	size_t size = 0;
+	FILE *f;
+
+	snprintf(name, sizeof(name), "%.*s.expect", (int)(strlen(path) - strlen(".txt")), path);
+	f = fopen(name, "r");
+	assert_non_null(f);
+	assert_true(getdelim(&text, &size, '\0', f) > 0);
+	fclose(f);
+	return text;
+}
+
+TEST(real_traffic_is_understood_exchange_by_exchange)
+{
+	static const size_t sizes[] = { 65536, 100, 7, 1 };
+	glob_t found;
+
+	assert_int_equal(glob("tests/fixtures/http1/*.txt", 0, NULL, &found), 0);
+	for (size_t i = 0; i < found.gl_pathc; i++) {
+		char *expected = expected_of(found.gl_pathv[i]);
+
+		for (size_t k = 0; k < ARRAY_SIZE(sizes); k++) {
+			char *text = replay(found.gl_pathv[i], sizes[k]);
+
+			if (strcmp(text, expected))
+				print_message("%s, %zu bytes at a time\n", found.gl_pathv[i], sizes[k]);
+			assert_string_equal(text, expected);
+			free(text);
+		}
+		free(expected);
+	}
+	globfree(&found);
 }
 
 RUN_TESTS
