@@ -137,7 +137,8 @@ static void run(uint64_t seed, uint32_t loss, bool swap)
 	if (!loss) {
 		const struct stream_service_stats *s = stream_service_stats(t, LINE_SERVICE);
 
-		assert_int_equal(s->turns, s->turns_understood);
+		/* A request's record that came late also splits its turn. */
+		assert_true(swap ? s->turns_understood + 4 >= s->turns : s->turns_understood == s->turns);
 		assert_int_equal(s->unmatched + s->gaps + s->unanswered, 0);
 	}
 	assert_int_equal(stream_stats(t)->memory, 0);

@@ -349,7 +349,7 @@ static bool is_early(const struct stream_table *t, const struct work *w, const s
 	const struct proto *p;
 
 	if (conn_dir(w->conn, lane) != DIR_RESPONSE || w->conn->role == ROLE_UNKNOWN || pairs_expect(&w->pairs) ||
-	    (s->flags & REC_F_REPAIRED) || d->lost[LANE_SEND] || d->lost[LANE_RECV])
+	    (s->flags & REC_F_REPAIRED) || d->lost[lane])
 		return false;
 	if (l->open || l->flow.n || l->flow.want != l->flow.next || s->pos + s->len <= l->flow.next)
 		return false;
@@ -365,9 +365,12 @@ static bool is_ahead(const struct work *w, const struct segment *s)
 }
 
 /* The first held segment that may be taken now. One that waits for missing bytes blocks the other direction
- * behind it; an early answer lets a request pass that was stamped just after it. */
+ * behind it; an early answer lets a request pass that was stamped just after it, unless a lost request is
+ * why nothing waits for the answer. */
 static struct held **hold_ready(const struct stream_table *t, struct work *w)
 {
+	bool lost = w->dialog->lost[LANE_SEND] || w->dialog->lost[LANE_RECV];
+	uint64_t late = lost ? 0 : LATE_STAMP_NS;
 	const struct segment *early = NULL;
 	int blocked = -1;
 
@@ -375,7 +378,7 @@ static struct held **hold_ready(const struct stream_table *t, struct work *w)
 		const struct segment *s = &(*at)->s;
 		int lane = s->io == IO_RECV;
 
-		if ((blocked >= 0 && blocked != lane) || (early && s->ts_ns > early->ts_ns + LATE_STAMP_NS))
+		if ((blocked >= 0 && blocked != lane) || (early && s->ts_ns > early->ts_ns + late))
 			continue;
 		if (is_ahead(w, s))
 			blocked = lane;
