@@ -502,7 +502,7 @@ static void lane_close(struct stream_table *t, struct work *w, unsigned lane, co
 {
 	uint64_t final = lane == LANE_SEND ? r->sent_pos : r->recv_pos;
 	struct lane *l = &w->lanes[lane];
-	bool exact = r->how != CLOSE_UNKNOWN && w->dialog->layer == 0 && w->dialog->placed[lane];
+	bool exact = r->how != CLOSE_UNKNOWN && w->dialog->layer == 0;
 	bool missed = exact && final > l->flow.next;
 
 	parse_turn_over(t, w, lane);
