@@ -10,8 +10,14 @@ static const struct str field_names[] = {
 
 bool http1_take_line(struct str *in, struct str *line)
 {
-	if (!str_cut(in, '\n', line))
+	/* Once per line of every message: str_cut() by hand, inline. */
+	const char *end = in->n ? memchr(in->p, '\n', in->n) : NULL;
+
+	if (!end)
 		return false;
+	*line = (struct str){ in->p, (size_t)(end - in->p) };
+	in->n -= line->n + 1;
+	in->p = end + 1;
 	if (line->n && line->p[line->n - 1] == '\r')
 		line->n--;
 	return true;
@@ -169,19 +175,16 @@ static size_t field_of(struct str name)
 #undef X
 	size_t f = 0;
 
-	if (name.n >= 32 || !(lengths >> name.n & 1))
+	if (name.n == 0 || name.n >= 32 || !(lengths >> name.n & 1))
 		return FIELD_COUNT;
-	while (f < FIELD_COUNT && !(field_names[f].n == name.n && str_eq_nocase(field_names[f], name)))
+	while (f < FIELD_COUNT && !(field_names[f].n == name.n && field_names[f].p[0] == (name.p[0] | 0x20) &&
+				    str_eq_nocase(field_names[f], name)))
 		f++;
 	return f;
 }
 
-static int keep_known(struct str name, struct str value, struct arena *a, struct http1_head *h)
+static int keep_known(size_t f, struct str value, struct arena *a, struct http1_head *h)
 {
-	size_t f = field_of(name);
-
-	if (f == FIELD_COUNT)
-		return 0;
 	if (f == FIELD_CONTENT_LENGTH)
 		content_length(value, h);
 	else if (f == FIELD_TRANSFER_ENCODING)
@@ -222,19 +225,26 @@ static int keep_field(struct str line, struct str *in, const struct proto_option
 {
 	struct str name, value = line, more;
 	bool folded = false;
-	int err;
+	int err = 0;
+	size_t f;
 
 	while (in->n && is_blank(in->p[0]) && http1_take_line(in, &more)) {
 		value.n = (size_t)(more.p + more.n - value.p);
 		folded = true;
 	}
-	if (!str_cut(&value, ':', &name))
+	name = (struct str){ value.p, str_find(value, ':') };
+	if (name.n == value.n)
+		return 0;
+	str_skip(&value, name.n + 1);
+	name = str_trim(name);
+	f = field_of(name);
+	if (f == FIELD_COUNT && opt->n_headers == 0)
 		return 0;
 	if (folded && value.n && !unfold(a, &value))
 		return -ENOMEM;
-	name = str_trim(name);
 	value = str_trim(value);
-	err = keep_known(name, value, a, h);
+	if (f < FIELD_COUNT)
+		err = keep_known(f, value, a, h);
 	return err ? err : keep_configured(name, value, opt, a, h);
 }
 
