@@ -23,6 +23,7 @@
 #define RESCAN_INTERVAL_NS (60 * NSEC_PER_SEC)	/* repairs what lost process records broke */
 #define PROCESS_RING_BYTES (256u << 10)
 #define QUEUE_MAX 4096				/* messages kept while the worker does not read */
+#define CHANGE_INTERVAL_NS (50 * NSEC_PER_MSEC)
 #define STOP_NS (6 * NSEC_PER_SEC)
 
 struct queued {
@@ -41,6 +42,8 @@ struct loader {
 	size_t queued;
 	uint64_t dropped_messages;
 	bool worker_gone;
+	bool changed;			/* the selection, since changed_at */
+	uint64_t changed_at;
 };
 
 /* ---- to the worker ---- */
@@ -104,6 +107,7 @@ static void tell_self(struct loader *l, uint32_t kind)
 	m.self.processes = discover_processes(l->discover);
 	m.self.services = discover_services(l->discover);
 	m.self.dropped_messages = l->dropped_messages;
+	m.self.refused_processes = discover_refused(l->discover);
 	tell(l, &m);
 }
 
@@ -149,15 +153,26 @@ static void scan_netns(struct loader *l, uint32_t pid)
 		log_err(-errno, "back to the agent's network namespace");
 }
 
+/* A burst of new processes is one change: the first counts at once, the rest together. */
+static void change(struct loader *l, uint64_t now)
+{
+	l->changed = false;
+	l->changed_at = now;
+	capture_new_generation(l->capture, discover_processes(l->discover) > 0);
+	capture_scan_sockets(l->capture);
+}
+
 static void on_changed(void *ctx, uint32_t new_netns, uint32_t pid)
 {
 	struct loader *l = ctx;
+	uint64_t now = monotonic_ns();
 
-	capture_new_generation(l->capture, discover_processes(l->discover) > 0);
 	if (new_netns)
 		scan_netns(l, pid);
+	if (now - l->changed_at >= CHANGE_INTERVAL_NS)
+		change(l, now);
 	else
-		capture_scan_sockets(l->capture);
+		l->changed = true;
 }
 
 static void on_listener(void *ctx, uint32_t tgid, uint16_t port, uint32_t netns)
@@ -170,6 +185,19 @@ static void on_process_record(void *ctx, const void *rec, size_t n)
 	discover_record(((struct loader *)ctx)->discover, rec, n);
 }
 
+/* Our own endpoint on this host, which no default selection may watch; 0: there is none. */
+static uint16_t local_endpoint_port(const struct config *c)
+{
+	static const char *const hosts[] = { "http://127.0.0.1:", "https://127.0.0.1:", "http://localhost:", "https://localhost:",
+					     "http://[::1]:", "https://[::1]:" };
+	const char *url = c->export_.targets[SIGNAL_TRACES].url;
+
+	for (size_t i = 0; url && i < ARRAY_SIZE(hosts); i++)
+		if (!strncmp(url, hosts[i], strlen(hosts[i])))
+			return (uint16_t)strtoul(url + strlen(hosts[i]), NULL, 10);
+	return 0;
+}
+
 static int discover_start(struct loader *l)
 {
 	const struct config *c = l->config;
@@ -179,7 +207,9 @@ static int discover_start(struct loader *l)
 		.select = (const char *const *)c->select.v, .n_select = c->select.n,
 		.exclude = (const char *const *)c->exclude.v, .n_exclude = c->exclude.n,
 		.proc = "/proc", .cgroup_root = "/sys/fs/cgroup", .names = names,
-		.trace_otlp_exporters = c->trace_otlp_exporters,
+		.otlp_port = local_endpoint_port(c), .trace_otlp_exporters = c->trace_otlp_exporters,
+		/* Its number is another's only after its last metrics have left. */
+		.quarantine_ns = MAX(2 * c->metric_interval_ms * NSEC_PER_MSEC, 30 * NSEC_PER_SEC),
 	};
 	char *why = NULL;
 	int err;
@@ -227,6 +257,8 @@ static void on_worker_message(struct loader *l)
 	while (!(err = ipc_recv(l->ipc, &m, fds, &n_fds)))
 		if (m.kind == IPC_POLICY && m.policy.service < SERVICES_MAX)
 			capture_set_service(l->capture, m.policy.service, &m.policy.policy);
+		else if (m.kind == IPC_EXPORTS_OTLP)
+			discover_exports_otlp(l->discover, m.exports_otlp.service);
 	l->worker_gone |= err == -EPIPE;
 }
 
@@ -320,6 +352,8 @@ static int loop(struct loader *l, int signals)
 		}
 		ring_drain(l->processes, 4096, on_process_record, l);
 		on_worker_message(l);
+		if (l->changed && now - l->changed_at >= CHANGE_INTERVAL_NS)
+			change(l, now);
 		if (now >= read_at) {
 			read_at = now + READ_INTERVAL_NS;
 			read_maps(l);

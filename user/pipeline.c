@@ -97,6 +97,18 @@ static bool traces_itself(const struct pipeline *p, const struct span *sp)
 	return p->exports_otlp[sp->service] && !p->config->trace_otlp_exporters;
 }
 
+/* A service that sends traces by OTLP itself is told to the loader, once. */
+static void note_otlp(struct pipeline *p, const struct span *sp)
+{
+	const struct attr *url = sp->instrument == INSTRUMENT_HTTP_CLIENT ? span_attr(sp, ATTR_URL_FULL) : NULL;
+	const struct str path = STR("/v1/traces");
+
+	if (!url || p->exports_otlp[sp->service] || !str_ends(url->s, path))
+		return;
+	p->exports_otlp[sp->service] = true;
+	p->tell_exports_otlp(p->ctx, sp->service);
+}
+
 static void on_exchange(void *ctx, const struct exchange *x)
 {
 	struct pipeline *p = ctx;
@@ -105,6 +117,7 @@ static void on_exchange(void *ctx, const struct exchange *x)
 
 	if (x->facts->service < SERVICES_MAX && !span_of(p, x, &sp)) {
 		metrics_record(p->metrics, sp);
+		note_otlp(p, sp);
 		if (p->console)
 			console_red(p->console, sp);
 		if (wanted && !traces_itself(p, sp)) {
@@ -262,6 +275,8 @@ void pipeline_service(struct pipeline *p, const struct service *s)
 		console_service(p->console, s);
 	if (s->gone)
 		metrics_service_gone(p->metrics, s->number);
+	else
+		metrics_service_set(p->metrics, s->number);
 }
 
 void pipeline_turns(struct pipeline *p, const struct ipc_turns *t)

@@ -31,6 +31,7 @@ struct pipeline {
 	uint64_t unsampled;		/* spans not exported because their parent was not sampled */
 	uint64_t suppressed;		/* spans of services that export their own */
 	int (*ask_policy)(void *ctx, const struct ipc_policy *p);
+	int (*tell_exports_otlp)(void *ctx, uint32_t service);
 	void *ctx;
 };
 

@@ -186,6 +186,9 @@ void self_export(const struct self *s, struct pipeline *p)
 	gauge(p, "sonde.processes", "{process}", "Processes watched", (double)s->loader.processes);
 	gauge(p, "sonde.metrics.series", "{series}", "Series kept", (double)metrics_series(p->metrics));
 	dropped(p, 0, "loader_messages", s->loader.dropped_messages);
+	gauge(p, "sonde.metrics.memory", "By", "Memory of these", (double)metrics_memory(p->metrics));
+	dropped(p, 0, "series_limit", metrics_overflowed(p->metrics));
+	dropped(p, 0, "service_limit", s->loader.refused_processes);
 	dropped(p, 0, "process_records", s->loader.dropped_process_records);
 	metrics_set(p->metrics, METRIC_GAUGE, "sonde.capture.tier", "1", "How bytes are seen", 0, &tier, 1, 1);
 	if (p->console)

@@ -101,6 +101,12 @@ static int ask_policy(void *ctx, const struct ipc_policy *p)
 	return ipc_send(((struct worker *)ctx)->ipc, &(struct ipc_msg){ .kind = IPC_POLICY, .policy = *p }, NULL, 0);
 }
 
+static int tell_exports_otlp(void *ctx, uint32_t service)
+{
+	return ipc_send(((struct worker *)ctx)->ipc,
+			&(struct ipc_msg){ .kind = IPC_EXPORTS_OTLP, .exports_otlp = { .service = service } }, NULL, 0);
+}
+
 /* ---- metrics out ---- */
 
 static void send_metrics(void *ctx, const struct buf *request, uint32_t points)
@@ -262,6 +268,7 @@ static int start(struct worker *w, char *scrape, size_t size)
 	if (err)
 		return log_err(err, "start");
 	p->ask_policy = ask_policy;
+	p->tell_exports_otlp = tell_exports_otlp;
 	p->ctx = w;
 	err = start_web(w, scrape, size);
 	console.scrape = scrape[0] ? scrape : NULL;

@@ -38,6 +38,6 @@ def sonde(host, receiver):
             a.stop()
 
 
-@pytest.fixture(params=os.environ.get("SONDE_TIERS", "socket syscall").split())
+@pytest.fixture(params=os.environ.get("E2E_TIERS", "socket syscall").split())
 def tier(request):
     return request.param

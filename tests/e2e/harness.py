@@ -23,7 +23,7 @@ from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-SONDE = pathlib.Path(os.environ.get("SONDE", ROOT / "build" / "sonde"))
+SONDE = pathlib.Path(os.environ.get("E2E_BINARY", ROOT / "build" / "sonde"))
 PYTHON = ROOT / "build" / "venv" / "bin" / "python"
 APPS = ROOT / "tests" / "e2e" / "apps"
 CGROUP2 = next(p for p in (pathlib.Path("/sys/fs/cgroup/unified"), pathlib.Path("/sys/fs/cgroup"))
@@ -92,8 +92,9 @@ class Host:
         self.cgroup.mkdir()
 
     def argv(self, argv):
-        join = f'echo $$ >{self.cgroup}/cgroup.procs && exec "$@"'
-        return ["ip", "netns", "exec", self.name, "sh", "-c", join, "sh", *map(str, argv)]
+        # The cgroup first: `ip netns exec` mounts a /sys of its own.
+        join = f'echo $$ >{self.cgroup}/cgroup.procs && exec ip netns exec {self.name} "$@"'
+        return ["sh", "-c", join, "sh", *map(str, argv)]
 
     def start(self, *argv, name="process", env=None, cwd=None):
         p = Process(self.argv(argv), self.directory / f"{name}.{len(self.processes)}.log", env, cwd or self.directory)

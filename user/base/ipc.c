@@ -16,6 +16,7 @@ size_t ipc_size(uint32_t kind)
 	case IPC_PROGRAM: return IPC_HEAD + sizeof(struct ipc_program);
 	case IPC_SELF: return IPC_HEAD + sizeof(struct ipc_self);
 	case IPC_POLICY: return IPC_HEAD + sizeof(struct ipc_policy);
+	case IPC_EXPORTS_OTLP: return IPC_HEAD + sizeof(struct ipc_exports_otlp);
 	case IPC_READY: return IPC_HEAD + sizeof(struct ipc_self);
 	case IPC_STOP: return IPC_HEAD;
 	default: return 0;

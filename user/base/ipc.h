@@ -18,6 +18,7 @@ enum ipc_kind {
 	IPC_READY,		/* attached and bootstrapped: the tier's name is in ipc_self */
 	/* worker -> loader */
 	IPC_POLICY,		/* struct ipc_policy: set a service's capture mode and budgets */
+	IPC_EXPORTS_OTLP,	/* struct ipc_exports_otlp: the service was seen sending its own traces */
 	IPC_STOP,		/* the worker has flushed and is about to exit */
 };
 
@@ -45,10 +46,16 @@ struct ipc_self {
 	uint64_t map_bytes;		/* memlock of all maps */
 	uint64_t processes, services;	/* watched now */
 	uint64_t dropped_process_records, dropped_messages;
+	uint64_t refused_processes;	/* there was no service number left */
 };
 struct ipc_policy {
 	uint32_t service;
 	struct service_policy policy;
+};
+
+struct ipc_exports_otlp {
+	uint32_t service;
+	uint32_t pad;
 };
 
 struct ipc_msg {
@@ -61,6 +68,7 @@ struct ipc_msg {
 		struct ipc_program program;
 		struct ipc_self self;
 		struct ipc_policy policy;
+		struct ipc_exports_otlp exports_otlp;
 	};
 };
 

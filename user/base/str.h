@@ -37,6 +37,11 @@ static inline bool str_starts(struct str s, struct str prefix)
 	return s.n >= prefix.n && memcmp(s.p, prefix.p, prefix.n) == 0;
 }
 
+static inline bool str_ends(struct str s, struct str suffix)
+{
+	return s.n >= suffix.n && memcmp(s.p + s.n - suffix.n, suffix.p, suffix.n) == 0;
+}
+
 /* ASCII case-insensitive (header names, SQL keywords). */
 bool str_eq_nocase(struct str a, struct str b);
 

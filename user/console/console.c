@@ -12,8 +12,9 @@
 #define ROWS_MAX 64
 #define LINES_MAX 512	/* spans kept for printing between two ticks */
 
-struct row {		/* a service's RED figures as server or client of one protocol */
-	uint32_t service;
+struct row {		/* RED figures of a service (all its instances) as server or client of one protocol */
+	char name[64];
+	uint32_t service;	/* one of them: the newest */
 	enum span_kind kind;
 	const char *protocol;
 	struct red red;
@@ -83,31 +84,38 @@ void console_status(struct console *c, const char *tier, uint64_t dropped)
 	c->dropped = dropped;
 }
 
+static const char *service_name(void *ctx, uint32_t service)
+{
+	const struct console *c = ctx;
+
+	return service < SERVICES_MAX && c->services[service].known ? c->services[service].name : "?";
+}
+
 static struct row *row_of(struct console *c, const struct span *sp)
 {
+	const char *name = service_name(c, sp->service);
+	struct row *r;
+
 	for (size_t i = 0; i < c->n_rows; i++)
-		if (c->rows[i]->service == sp->service && c->rows[i]->kind == sp->kind &&
-		    c->rows[i]->protocol == sp->protocol)
+		if (c->rows[i]->kind == sp->kind && c->rows[i]->protocol == sp->protocol && !strcmp(c->rows[i]->name, name))
 			return c->rows[i];
-	if (c->n_rows == ROWS_MAX || !(c->rows[c->n_rows] = calloc(1, sizeof(struct row))))
+	if (c->n_rows == ROWS_MAX || !(r = calloc(1, sizeof(*r))))
 		return NULL;
-	*c->rows[c->n_rows] = (struct row){ .service = sp->service, .kind = sp->kind, .protocol = sp->protocol };
-	return c->rows[c->n_rows++];
+	snprintf(r->name, sizeof(r->name), "%s", name);
+	r->kind = sp->kind;
+	r->protocol = sp->protocol;
+	c->rows[c->n_rows++] = r;
+	return r;
 }
 
 void console_red(struct console *c, const struct span *sp)
 {
 	struct row *r = c->opt.json ? NULL : row_of(c, sp);
 
-	if (r)
-		red_add(&r->red, c->now_ns, sp->duration_ns, sp->status == STATUS_ERROR);
-}
-
-static const char *service_name(void *ctx, uint32_t service)
-{
-	const struct console *c = ctx;
-
-	return service < SERVICES_MAX && c->services[service].known ? c->services[service].name : "?";
+	if (!r)
+		return;
+	r->service = sp->service;
+	red_add(&r->red, c->now_ns, sp->duration_ns, sp->status == STATUS_ERROR);
 }
 
 static void line_of(struct console *c, const struct span *sp)
@@ -166,7 +174,7 @@ static void draw_rows(struct console *c)
 
 		red_read(&r->red, c->now_ns, &v);
 		buf_printf(&c->out, "%-20.20s %-7s %-11s %9llu %9.1f %6.1f%% %9.3f %9.3f %9.3f ",
-			   service_name(c, r->service), r->kind == SPAN_CLIENT ? "client" : "server", r->protocol,
+			   r->name, r->kind == SPAN_CLIENT ? "client" : "server", r->protocol,
 			   (unsigned long long)r->red.total, v.per_second, 100 * v.error_ratio, v.p50_ms, v.p95_ms, v.p99_ms);
 		if (s->coverage.turns)
 			buf_printf(&c->out, "%8.1f%%\n", 100.0 * (double)s->coverage.understood / (double)s->coverage.turns);
