@@ -94,7 +94,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		} else if (c.kind < 16) {
 			close_record(t, &c, pos);
 		} else if (c.kind < 24) {
-			stream_record(t, data, MIN((size_t)c.len, size) & ~(size_t)7);
+			union record r = { 0 };		/* aligned, as the ring's are */
+
+			memcpy(&r, data, MIN((size_t)c.len, size));
+			stream_record(t, &r, MIN((size_t)c.len, size));
 		} else {
 			size_t used = data_record(t, &c, pos, data, size, now);
 

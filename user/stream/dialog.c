@@ -141,9 +141,8 @@ static void state_free(struct stream_table *t, struct dialog *d)
 	d->proto = NULL;
 }
 
-void dialog_release(struct stream_table *t, struct conn *c, struct dialog *d)
+void dialog_release(struct stream_table *t, struct dialog *d)
 {
-	(void)c;
 	if (d->work)
 		work_free(t, d->work);
 	state_free(t, d);
@@ -151,18 +150,17 @@ void dialog_release(struct stream_table *t, struct conn *c, struct dialog *d)
 
 /* ---- losing and finding the way --------------------------------------------------------------- */
 
-void dialog_lose(struct stream_table *t, struct conn *c, struct dialog *d, unsigned lane)
+void dialog_lose(struct work *w, unsigned lane)
 {
-	struct work *w = d->work;
+	struct dialog *d = w->dialog;
 	struct lane *l = &w->lanes[lane];
 
-	(void)t;
 	d->lost[lane] = true;
 	d->distrust |= d->async;
 	w->turn_ok = false;
 	l->ending = l->handoff = false;
 	flow_jump(&l->flow, l->flow.next);
-	if (conn_dir(c, lane) == DIR_REQUEST)
+	if (conn_dir(w->conn, lane) == DIR_REQUEST)
 		return;
 	if (l->open)
 		l->open->x.response.repaired = true;
@@ -246,7 +244,7 @@ static void dialog_hidden_turn(struct stream_table *t, struct work *w, unsigned 
 
 	dialog_flip(t, w, hidden, pos, ts_ns);
 	dialog_turn(t, w, hidden, pos, pos, ts_ns);
-	dialog_lose(t, w->conn, d, hidden);
+	dialog_lose(w, hidden);
 	d->hidden[hidden] = true;
 	d->last = (uint8_t)(hidden + 1);
 }
@@ -292,7 +290,7 @@ static void dialog_turn_begins(struct stream_table *t, struct work *w, const str
 	dialog_flip(t, w, lane, MAX(s->pos, w->lanes[lane].flow.next), s->ts_ns);
 	d->hidden[lane] = false;
 	if (gap && was_lost && !d->lost[lane] && !explained)
-		dialog_lose(t, w->conn, d, lane);
+		dialog_lose(w, lane);
 }
 
 static void dialog_take(struct stream_table *t, struct work *w, const struct segment *s)
@@ -408,9 +406,8 @@ static void hold_release_ready(struct stream_table *t, struct work *w)
 		hold_release(t, w, at);
 }
 
-void dialog_drain(struct stream_table *t, struct conn *c, struct dialog *d)
+void dialog_drain(struct stream_table *t, struct dialog *d)
 {
-	(void)c;
 	while (d->work && d->work->hold.first) {
 		hold_release(t, d->work, &d->work->hold.first);
 		hold_release_ready(t, d->work);
@@ -517,14 +514,14 @@ static void lane_close(struct stream_table *t, struct work *w, unsigned lane, co
 	    (r->how == CLOSE_FIN || r->how == CLOSE_UNKNOWN))
 		parse_end_unframed(t, w, lane, r->how == CLOSE_FIN && !missed);
 	if (missed)
-		dialog_lose(t, w->conn, w->dialog, lane);
+		dialog_lose(w, lane);
 	if (exact)
 		clip_done(w, lane, final, ends[r->how]);
 }
 
-void dialog_close(struct stream_table *t, struct conn *c, struct dialog *d, const struct rec_close *r)
+void dialog_close(struct stream_table *t, struct dialog *d, const struct rec_close *r)
 {
-	dialog_drain(t, c, d);
+	dialog_drain(t, d);
 	if (!d->work)
 		return;
 	for (unsigned i = 0; i < LANE_COUNT; i++)

@@ -69,15 +69,15 @@ void dialog_segment(struct stream_table *t, struct conn *c, struct dialog *d, co
 /* Lets go of what waited long enough; frees the working part when the conversation is quiet. */
 void dialog_tick(struct stream_table *t, struct conn *c, struct dialog *d);
 /* Takes all segments that are held back as they are. */
-void dialog_drain(struct stream_table *t, struct conn *c, struct dialog *d);
+void dialog_drain(struct stream_table *t, struct dialog *d);
 /* The bytes of that lane can not be followed before its next turn. */
-void dialog_lose(struct stream_table *t, struct conn *c, struct dialog *d, unsigned lane);
+void dialog_lose(struct work *w, unsigned lane);
 /* Payload is of no use any more. */
 void dialog_opaque(struct stream_table *t, struct conn *c, struct dialog *d);
 /* Brings stream_stats.memory up to date with the kept bytes. */
 void dialog_charge(struct stream_table *t, struct work *w);
-/* Ends it all; final positions of the lanes where they are known, else NULL. */
-void dialog_close(struct stream_table *t, struct conn *c, struct dialog *d, const struct rec_close *r);
-void dialog_release(struct stream_table *t, struct conn *c, struct dialog *d);
+/* The connection ended: ends every exchange, with a look at the final positions. */
+void dialog_close(struct stream_table *t, struct dialog *d, const struct rec_close *r);
+void dialog_release(struct stream_table *t, struct dialog *d);
 
 #endif

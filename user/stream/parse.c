@@ -227,7 +227,7 @@ static void step_apply(struct stream_table *t, struct work *w, unsigned lane, co
 	struct pending *p;
 
 	if (m->begin && m->kind != MSG_NONE && !message_begin(t, w, lane, m))
-		dialog_lose(t, w->conn, w->dialog, lane);
+		dialog_lose(w, lane);
 	p = step_target(w, lane, m);
 	if (p) {
 		struct side *side = side_in(w, lane, p);
@@ -273,7 +273,7 @@ static void parse_failed(struct stream_table *t, struct work *w, unsigned lane)
 	struct dialog *d = w->dialog;
 
 	t->stats.parse_failures[proto_place(t, d->proto) % ARRAY_SIZE(t->stats.parse_failures)]++;
-	dialog_lose(t, w->conn, d, lane);
+	dialog_lose(w, lane);
 	if (++d->failures >= FAILURES_MAX)
 		dialog_opaque(t, w->conn, d);
 }
@@ -356,7 +356,7 @@ static bool parse_sniff(struct stream_table *t, struct work *w, unsigned lane, s
 		return true;
 	if (found.more && flow_keep(&w->lanes[lane].flow, head) == 0)
 		return false;
-	dialog_lose(t, w->conn, d, lane);
+	dialog_lose(w, lane);
 	if (++d->tries >= SNIFF_TURNS_MAX)
 		dialog_opaque(t, w->conn, d);
 	return false;
@@ -375,7 +375,7 @@ static void parse_gap(struct stream_table *t, struct work *w, unsigned lane, uin
 		message_end(t, w, lane);
 	}
 	if (f->want < to)
-		dialog_lose(t, w->conn, w->dialog, lane);
+		dialog_lose(w, lane);
 }
 
 static void parse_fresh_input(struct stream_table *t, struct work *w, unsigned lane, const struct fresh *fresh)

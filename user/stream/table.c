@@ -21,14 +21,13 @@ int stream_table_new(struct stream_table **out, const struct stream_options *opt
 	return 0;
 }
 
-static void conn_drop(struct stream_table *t, struct conn *c)
+static void conn_release(struct stream_table *t, struct conn *c)
 {
-	dialog_release(t, c, &c->plain);
+	dialog_release(t, &c->plain);
 	if (c->tls)
-		dialog_release(t, c, c->tls);
+		dialog_release(t, c->tls);
 	t->stats.memory -= conn_bytes(c);
 	t->stats.connections--;
-	hash_del(&t->conns, c->cookie);
 	conn_free(c);
 }
 
@@ -44,8 +43,8 @@ void stream_table_free(struct stream_table *t)
 		free(t->closing);
 		t->closing = next;
 	}
-	for (size_t i = 0; (c = hash_next(&t->conns, &i)); i = 0)
-		conn_drop(t, c);
+	for (size_t i = 0; (c = hash_next(&t->conns, &i)); )
+		conn_release(t, c);
 	hash_release(&t->conns);
 	free(t);
 }
@@ -65,7 +64,7 @@ static void shed_bytes(struct stream_table *t, struct work *w)
 		if (!n)
 			continue;
 		t->stats.shed_payload += n;
-		dialog_lose(t, w->conn, w->dialog, i);
+		dialog_lose(w, i);
 	}
 	dialog_charge(t, w);
 }
@@ -181,9 +180,10 @@ static void take_data(struct stream_table *t, const struct rec_data *r)
 static void conn_end(struct stream_table *t, struct conn *c, const struct rec_close *r)
 {
 	if (c->tls)
-		dialog_close(t, c, c->tls, r);
-	dialog_close(t, c, &c->plain, r);
-	conn_drop(t, c);
+		dialog_close(t, c->tls, r);
+	dialog_close(t, &c->plain, r);
+	hash_del(&t->conns, c->cookie);
+	conn_release(t, c);
 }
 
 /* Whether records that the close counts are still under way. */
@@ -277,7 +277,7 @@ void stream_tick(struct stream_table *t, uint64_t now_ns)
 
 static void work_flush(struct stream_table *t, struct work *w)
 {
-	dialog_drain(t, w->conn, w->dialog);
+	dialog_drain(t, w->dialog);
 	outcome_flush(t, w);
 }
 
