@@ -23,7 +23,8 @@ static inline struct str str_of(const char *z)
 static inline void str_skip(struct str *in, size_t n)
 {
 	n = MIN(n, in->n);
-	in->p += n;
+	if (n)		/* an empty view may be NULL, to which C lets nobody add */
+		in->p += n;
 	in->n -= n;
 }
 
