@@ -5,6 +5,7 @@
  * REC_CONNECT_FAILED and REC_CLOSE on `ring`, REC_LISTEN on `process_ring`. Everything here improves what is
  * known about a connection; none of it is needed for its bytes to be seen. */
 #include "io.bpf.h"
+#include "regs.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -250,19 +251,12 @@ int BPF_PROG(tp_sk_data_ready, struct sock *sk)
 	return 0;
 }
 
-/* Is this accept() or accept4()? getpeername() runs the same hook at any later time. */
+/* getpeername() runs the same hook at any later time. */
 static __always_inline bool in_accept(void)
 {
-	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
-#if defined(__TARGET_ARCH_x86)
-	__u64 call = regs->orig_ax;
+	__u64 number = regs_number(regs_current());
 
-	return call == 43 || call == 288;
-#else
-	__s32 call = BPF_CORE_READ(regs, syscallno);
-
-	return call == 202 || call == 242;
-#endif
+	return number == CALL_ACCEPT || number == CALL_ACCEPT4;
 }
 
 /* accept4(fd, &addr, &len) asks the new socket for its peer's name, which runs this hook (do_accept() ->

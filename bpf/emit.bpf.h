@@ -8,12 +8,14 @@
 #include "payload.bpf.h"
 #include "tcp.bpf.h"
 
-/* A reserve needs a constant size; the verifier follows each class by itself, so *room is a constant. */
+/* A reserve needs a constant size; the verifier follows each class by itself, so *room is a constant to it. The
+ * barrier keeps the compiler from joining the classes again. */
 static __always_inline struct rec_data *rec_data_reserve(__u32 n, __u32 *room)
 {
 #define SONDE_CLASS(size)                                                                          \
 	do {                                                                                       \
 		*room = (size);                                                                    \
+		barrier_var(*room);                                                                \
 		return bpf_ringbuf_reserve(&ring, sizeof(struct rec_data) + (size), 0);            \
 	} while (0)
 	if (n == 0)
@@ -107,26 +109,35 @@ static __always_inline struct rec_conn *rec_conn_new(enum rec_kind kind, const s
 	return r;
 }
 
-/* REC_OPEN, unless it was sent under this generation already. Tried again at the next firing when the ring
- * is full. */
-static __always_inline void conn_announce(struct sock *sk, struct conn *c, const struct tcp_view *v, __u64 now)
+SONDE_FUNCTION conn_announce_now(struct conn *c, const struct tcp_view *v, __u64 now)
 {
 	struct service_counters *n;
 	struct rec_conn *r;
 
-	if (c->announced == c->generation)
-		return;
+	if (!c || !v)
+		return 0;
 	n = counters_of(c->service);
-	r = rec_conn_new(REC_OPEN, sk, c, v, now);
+	r = rec_conn_new(REC_OPEN, (const struct sock *)c->address, c, v, now);
 	if (!r) {
 		rec_dropped(n);
-		return;
+		return 0;
 	}
 	if (n && !c->announced)
 		__sync_fetch_and_add(&n->opened, 1);
 	c->announced = c->generation;
 	rec_counted(n, 0);
 	rec_submit(r);
+	return 0;
+}
+
+/* REC_OPEN, unless it was sent under this generation already. Tried again at the next firing when the ring
+ * is full. */
+static __always_inline void conn_announce(struct sock *sk, struct conn *c, const struct tcp_view *v, __u64 now)
+{
+	if (c->announced == c->generation)
+		return;
+	c->address = (__u64)sk;
+	conn_announce_now(c, v, now);
 }
 
 #endif

@@ -65,11 +65,14 @@ static __always_inline bool io_turn_repair(struct conn *c, const struct io *io, 
 }
 
 /* The turn that this firing belongs to. Returns whether firings before it were skipped by the kernel. */
-static __always_inline bool io_turn(struct conn *c, const struct io *io, __u64 now)
+SONDE_FUNCTION io_turn(struct conn *c, const struct io *io, __u64 now)
 {
-	bool request = io_is_request(c, io), repaired;
+	bool request, repaired;
 	struct turn closed;
 
+	if (!c || !io)
+		return 0;
+	request = io_is_request(c, io);
 	repaired = io_turn_repair(c, io, request, now);
 	if (turn_step(&c->turn, request, io->pos, io->pos + io->len, now, &closed))
 		turn_count(c->service, c->role, c->cookie, &closed);
@@ -149,8 +152,9 @@ static __always_inline void io_emit(struct conn *c, const struct io *io, const s
 				    bool repaired, __u64 now)
 {
 	struct service_counters *n = counters_of(c->service);
+	__u32 queue_ns = io->dir == IO_RECV ? arrival_wait(c, io->pos, now) : ~0u, cap;
+	__u64 task = task_logical(c->runtime);
 	struct rec_data *r = rec_data_new(wanted, p);
-	__u32 cap;
 
 	if (!r) {
 		rec_dropped(n);
@@ -163,8 +167,8 @@ static __always_inline void io_emit(struct conn *c, const struct io *io, const s
 	r->h.tid = c->tid;
 	r->pos = io->pos;
 	r->len = io->len;
-	r->queue_ns = io->dir == IO_RECV ? arrival_wait(c, io->pos, now) : ~0u;
-	r->task = task_logical(c->runtime);
+	r->queue_ns = queue_ns;
+	r->task = task;
 	r->dir = io->dir;
 	r->role = c->role;
 	r->pad = 0;

@@ -8,6 +8,7 @@
  *   write/send*, io_uring -> tcp_sendmsg_locked */
 #include "kfuncs.bpf.h"
 #include "io.bpf.h"
+#include "unix.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -100,5 +101,7 @@ int BPF_PROG(tp_skb_copy_datagram_iovec, struct sk_buff *skb, int len)
 		return 0;
 	if (sock_is_tcp(sk))
 		tcp_received(skb, sk, len, h);
+	else if (sock_is_unix_stream(sk))
+		unix_received(skb, sk, len, h);
 	return 0;
 }

@@ -67,6 +67,7 @@ struct conn {
 	struct arrival came[ARRIVALS];
 	__u32 n_came;
 	__u32 pad;
+	__u64 address;		/* of the struct sock, for reads by probe */
 };
 
 /* Key: the socket. Writer, reader: BPF. Deleter: the kernel, with the socket. BPF_F_CLONE: an accepted
@@ -203,6 +204,10 @@ struct {
 	__type(key, __u32);
 	__type(value, struct hook_counter);
 } hook_counters __weak SEC(".maps");
+
+/* A function that the verifier follows once and not at each call, of which the linker keeps one copy. Its
+ * pointers are plain memory that may be NULL. */
+#define SONDE_FUNCTION __weak __noinline int
 
 /* ---- helpers about maps ------------------------------------------------------------------------- */
 

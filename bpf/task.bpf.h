@@ -3,7 +3,7 @@
 #ifndef SONDE_TASK_BPF_H
 #define SONDE_TASK_BPF_H
 
-#include "maps.bpf.h"
+#include "regs.bpf.h"
 
 /* runtime.g.goid, from the DWARF of Go 1.26 (unchanged since 1.23); the ABI keeps g in r14 on x86-64. */
 #define GO_GOID_OFFSET	152
@@ -13,10 +13,9 @@ static __always_inline __u64 task_goroutine(void)
 {
 	__u64 goid = 0;
 #if defined(__TARGET_ARCH_x86)
-	struct task_struct *t = bpf_get_current_task_btf();
-	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(t);
+	const struct pt_regs *regs = regs_current();
 
-	bpf_probe_read_user(&goid, sizeof(goid), (void *)(regs->r14 + GO_GOID_OFFSET));
+	bpf_probe_read_user(&goid, sizeof(goid), (const void *)(regs->r14 + GO_GOID_OFFSET));
 #endif
 	return goid;
 }

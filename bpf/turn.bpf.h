@@ -29,7 +29,7 @@ static __always_inline void turn_count_repaired(__u32 service)
 }
 
 /* Adds a closed turn to the histograms of one end. */
-static __always_inline void turn_count(__u32 service, __u8 role, __u64 cookie, const struct turn *t)
+SONDE_FUNCTION turn_count(__u32 service, __u32 role, __u64 cookie, const struct turn *t)
 {
 	const struct verdict *said = verdict_of(cookie);
 	struct turn_key key = {
@@ -39,18 +39,20 @@ static __always_inline void turn_count(__u32 service, __u8 role, __u64 cookie, c
 		.overlaps = said && (said->flags & VERDICT_OVERLAPS),
 	};
 	struct turn_value *value = turn_value_of(&key);
-	__u64 first = t->response_first_ns - t->request_first_ns, last = t->response_last_ns - t->request_first_ns;
+	__u64 first, last;
 	__u32 bucket;
 
-	if (!value)
-		return;
+	if (!t || !value)
+		return 0;
+	first = t->response_first_ns - t->request_first_ns;
+	last = t->response_last_ns - t->request_first_ns;
 	value->count++;
 	value->request_bytes += t->request_end - t->request_pos;
 	value->response_bytes += t->response_end - t->response_pos;
 	if (t->repaired) {
 		value->repaired++;
 		turn_count_repaired(service);
-		return;
+		return 0;
 	}
 	value->first_sum_ns += first;
 	value->last_sum_ns += last;
@@ -62,6 +64,7 @@ static __always_inline void turn_count(__u32 service, __u8 role, __u64 cookie, c
 	barrier_var(bucket);
 	if (bucket < TURN_BUCKETS)
 		value->last[bucket]++;
+	return 0;
 }
 
 #endif
