@@ -9,6 +9,7 @@
  * The socket's lock is gone by now: see tcp_settle(). */
 #include "fd.bpf.h"
 #include "io.bpf.h"
+#include "regs.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -63,44 +64,19 @@ static const struct call calls[CALLS_MAX] = {
 };
 #endif
 
-/* ---- registers: number and arguments, as the call was made ------------------------------------- */
-
-#if defined(__TARGET_ARCH_x86)
-#define TS_COMPAT	2	/* the call came through a 32-bit entry, whose numbers are others */
-
-static __always_inline __u64 regs_number(const struct pt_regs *r) { return r->orig_ax; }
-static __always_inline bool regs_compat(void)
-{
-	return bpf_get_current_task_btf()->thread_info.status & TS_COMPAT;
-}
-static __always_inline __u64 regs_arg0(const struct pt_regs *r) { return r->di; }
-static __always_inline __u64 regs_arg1(const struct pt_regs *r) { return r->si; }
-static __always_inline __u64 regs_arg2(const struct pt_regs *r) { return r->dx; }
-static __always_inline __u64 regs_arg3(const struct pt_regs *r) { return r->r10; }
-#elif defined(__TARGET_ARCH_arm64)
-#define TIF_32BIT	(1 << 22)
-
-static __always_inline __u64 regs_number(const struct pt_regs *r) { return (__u32)r->syscallno; }
-static __always_inline bool regs_compat(void)
-{
-	return bpf_get_current_task_btf()->thread_info.flags & TIF_32BIT;
-}
-static __always_inline __u64 regs_arg0(const struct pt_regs *r) { return r->orig_x0; }	/* x0 is the result */
-static __always_inline __u64 regs_arg1(const struct pt_regs *r) { return r->regs[1]; }
-static __always_inline __u64 regs_arg2(const struct pt_regs *r) { return r->regs[2]; }
-static __always_inline __u64 regs_arg3(const struct pt_regs *r) { return r->regs[3]; }
-#endif
-
 /* ---- the call: which socket, how many bytes, where they lie -------------------------------------- */
 
 #define MSG_PEEK	2	/* nothing was consumed */
-#define MSG_TRUNC	0x20	/* consumed, but not copied */
+#define MSG_TRUNC	0x20	/* receive: consumed, but not copied */
 #define MSG_ERRQUEUE	0x2000	/* not of the stream */
+#define MESSAGES_MAX	8	/* of one call; later ones are a gap */
 
-static __always_inline __u32 call_fd(const struct call *call, const struct pt_regs *r)
-{
-	return call->shape == SHAPE_SPLICE ? regs_arg2(r) : regs_arg0(r);
-}
+/* What one message moved. */
+struct moved {
+	__u64 n;
+	__u64 after;	/* bytes that the same call moved after it */
+	__u8  dir;	/* enum io_dir */
+};
 
 static __always_inline __u32 call_flags(const struct call *call, const struct pt_regs *r)
 {
@@ -129,6 +105,8 @@ static __always_inline struct payload call_payload(const struct call *call, cons
 {
 	struct payload p = { .kind = PAYLOAD_UNREADABLE };
 
+	if (call->dir == IO_RECV && (call_flags(call, r) & MSG_TRUNC))
+		return p;
 	switch (call->shape) {
 	case SHAPE_BUFFER:
 	case SHAPE_ADDRESSED:
@@ -148,6 +126,21 @@ static __always_inline struct payload call_payload(const struct call *call, cons
 }
 
 /* ---- the socket --------------------------------------------------------------------------------- */
+
+/* Each field is a probe of some 25 ns: once the ISNs are known only what positions need. */
+static __always_inline struct tcp_view sock_view(const struct tcp_sock *tp, const struct conn *c)
+{
+	if (!(c->flags & CONN_ISN))
+		return tcp_view_probe(tp);
+	return (struct tcp_view){
+		.bytes_acked = BPF_CORE_READ(tp, bytes_acked),
+		.bytes_received = BPF_CORE_READ(tp, bytes_received),
+		.write_seq = BPF_CORE_READ(tp, write_seq),
+		.snd_una = BPF_CORE_READ(tp, snd_una),
+		.rcv_nxt = BPF_CORE_READ(tp, rcv_nxt),
+		.copied_seq = BPF_CORE_READ(tp, copied_seq),
+	};
+}
 
 static __always_inline bool sock_is_tcp_probe(const struct sock *sk)
 {
@@ -186,49 +179,75 @@ static __always_inline __u64 sock_identity(const struct sock *sk)
 	return cookie ? cookie : ((__u64)sk * 0x9E3779B97F4A7C15ull) ^ bpf_ktime_get_ns();
 }
 
-/* n more bytes of the socket, ending at its present position. */
-static __always_inline void sock_bytes(struct sock *sk, struct conn *c, __u8 dir, __u64 n, struct payload *p)
+/* m->n bytes of the socket that end m->after bytes before its present position. A global function: the
+ * verifier looks at it once by itself, not again for each of several messages. */
+__noinline int sock_bytes(__u64 address, struct conn *c, struct moved *m, struct payload *p)
 {
-	struct tcp_view v = tcp_view_probe((struct tcp_sock *)sk);
-	struct io io = { .dir = dir, .len = n };
+	struct sock *sk = (struct sock *)address;
+	const struct tcp_sock *tp = (const struct tcp_sock *)address;
+	struct tcp_view v;
+	struct io io = {};
 
+	if (!c || !m || !p)
+		return 0;
+	v = sock_view(tp, c);
+	io.dir = m->dir;
+	io.len = m->n;
 	if (!c->cookie)
 		c->cookie = sock_identity(sk);
-	tcp_learn(c, &v, (struct tcp_sock *)sk);
+	tcp_learn(c, &v, tp);
 	io.sent_now = tcp_settle(tcp_sent_position(&v, c->role), v.write_seq, c->iss);
 	io.read_now = tcp_settle(tcp_read_position(&v), v.copied_seq, c->irs);
-	if (dir == IO_SEND)
-		io.pos = io.sent_now -= n;
+	if (m->dir == IO_SEND)
+		io.pos = io.sent_now -= m->n + m->after;
 	else
-		io.pos = io.read_now -= n;
+		io.pos = io.read_now -= m->n + m->after;
 	io_bytes(sk, c, &v, &io, p);
+	return 0;
 }
 
-/* ---- several messages in one call: the last ones first would need all their lengths ------------- */
-
-/* What the messages of one call carry together, and the payload of the first. */
-static __always_inline __u64 messages_bytes(const struct mmsghdr *messages, __u64 count, struct payload *p)
+/* sendmmsg() and recvmmsg(): one firing for each message. */
+static __always_inline void sock_messages(struct sock *sk, struct conn *c, struct moved *m,
+					  const struct mmsghdr *messages, struct payload *p)
 {
-	struct mmsghdr m;
-	__u64 bytes = 0;
+	__u64 count = m->n;
+	struct mmsghdr one;
 
-	for (__u32 i = 0; i < SEGMENTS_MAX; i++) {
-		if (i >= count || bpf_probe_read_user(&m, sizeof(m), messages + i))
+	for (__u32 i = 0; i < MESSAGES_MAX; i++)
+		if (i < count && !bpf_probe_read_user(&one, sizeof(one), messages + i))
+			m->after += one.msg_len;
+	for (__u32 i = 0; i < MESSAGES_MAX; i++) {
+		if (i >= count || bpf_probe_read_user(&one, sizeof(one), messages + i))
 			break;
-		if (i == 0)
-			payload_of_message(p, (const struct user_msghdr *)messages);
-		bytes += m.msg_len;
+		m->n = one.msg_len;
+		m->after -= one.msg_len;
+		payload_of_message(p, (const struct user_msghdr *)(messages + i));
+		sock_bytes((__u64)sk, c, m, p);
 	}
-	return bytes;
+}
+
+/* splice() names two descriptors, one of which is a pipe. */
+static __always_inline struct sock *call_sock(struct call *call, const struct pt_regs *r)
+{
+	struct sock *sk;
+
+	if (call->shape == SHAPE_SPLICE) {
+		sk = fd_sock(regs_arg2(r));
+		if (sk)
+			return sk;
+		call->dir = IO_RECV;
+	}
+	return fd_sock(regs_arg0(r));
 }
 
 SEC("tp_btf/sys_exit")
 int BPF_PROG(tp_sys_exit, struct pt_regs *regs, long result)
 {
-	__u64 number = regs_number(regs), n = result;
+	__u64 number = regs_number(regs);
 	const struct process_policy *process;
 	struct hook_counter *h;
 	struct payload p;
+	struct moved m;
 	struct call call;
 	struct sock *sk;
 	struct conn *c;
@@ -244,16 +263,16 @@ int BPF_PROG(tp_sys_exit, struct pt_regs *regs, long result)
 	call = calls[number];
 	if (call_flags(&call, regs) & (MSG_PEEK | MSG_ERRQUEUE))
 		return 0;
-	sk = fd_sock(call_fd(&call, regs));
+	sk = call_sock(&call, regs);
 	c = sk ? sock_conn(sk, process) : NULL;
 	if (!c)
 		return 0;
 	hook_watched(h);
 	p = call_payload(&call, regs);
+	m = (struct moved){ .dir = call.dir, .n = result };
 	if (call.shape == SHAPE_MESSAGES)
-		n = messages_bytes((const struct mmsghdr *)regs_arg1(regs), n, &p);
-	if (call.dir == IO_RECV && (call_flags(&call, regs) & MSG_TRUNC))
-		p.kind = PAYLOAD_UNREADABLE;
-	sock_bytes(sk, c, call.dir, n, &p);
+		sock_messages(sk, c, &m, (const struct mmsghdr *)regs_arg1(regs), &p);
+	else
+		sock_bytes((__u64)sk, c, &m, &p);
 	return 0;
 }
