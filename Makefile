@@ -38,12 +38,13 @@ BPF_SRC := $(wildcard bpf/*.bpf.c)
 BPF_OBJ := $(BPF_SRC:%.bpf.c=$B/%.bpf.o)
 SKEL := $B/skel/sonde.skel.h
 UNIT := $(patsubst tests/unit/%.c,$B/unit/%,$(wildcard tests/unit/test_*.c))
+BENCH := $(patsubst tests/bench/%.c,$B/bench/%,$(wildcard tests/bench/bench_*.c))
 FUZZ := $(patsubst tests/fuzz/%.c,$B/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-7s %s\n' '$1' '$2')
 
-.PHONY: all help test demo bench fuzz install uninstall clean unit check-layers
+.PHONY: all help test demo bench micro-bench fuzz install uninstall clean unit check-layers
 all: $B/sonde
 
 help:
@@ -53,6 +54,7 @@ help:
 ## sudo make demo    set up, build, run real services and watch them
 ## sudo make test    set up, build, run every test
 ## sudo make bench   what sonde costs, against a run without it
+## make micro-bench  only what user space costs (no root)
 ## make fuzz         fuzz every parser (FUZZ_SECONDS each, default 60)
 ## make unit         unit tests only (no root; SANITIZE=-fsanitize=address,undefined B=build/asan)
 ## make install      PREFIX=/usr/local DESTDIR=; make uninstall removes it
@@ -95,6 +97,11 @@ $B/unit/%: tests/unit/%.c $B/libsonde.a
 unit: $(UNIT)
 	$(Q)scripts/run-unit $(UNIT)
 
+$B/bench/%: tests/bench/%.c $B/user/pipeline.o $B/libsonde.a
+	$(call say,BENCH,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -o $@ $< $B/user/pipeline.o $B/libsonde.a $(LDLIBS)
+
 # Fuzz targets are built from the sources with clang, not from libsonde.a: they need instrumentation.
 FUZZ_SRC := $(foreach r,base stream proto span config discover,$(wildcard user/$r/*.c)) user/export/target.c
 $B/fuzz/%: tests/fuzz/%.c $(FUZZ_SRC) $(wildcard user/*/*.h bpf/*.h)
@@ -120,8 +127,11 @@ demo:
 
 bench:
 	$(Q)scripts/setup test
-	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(MAKE) --no-print-directory all micro-bench
 	$(Q)scripts/bench
+
+micro-bench: $(BENCH)
+	$(Q)for b in $(BENCH); do $$b || exit; done
 
 install: all $B/sonde.8
 	install -D -m 755 $B/sonde $(DESTDIR)$(PREFIX)/bin/sonde
@@ -138,4 +148,4 @@ $B/sonde.8: $B/sonde
 clean:
 	rm -rf $B
 
--include $(OBJ:.o=.d) $(TOP_OBJ:.o=.d) $(UNIT:=.d)
+-include $(OBJ:.o=.d) $(TOP_OBJ:.o=.d) $(UNIT:=.d) $(BENCH:=.d)
