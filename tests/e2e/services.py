@@ -66,15 +66,15 @@ def redis(host, port):
     return p
 
 
-def gunicorn(host, port, app="shop:app", worker="sync", env=None, workers=2, threads=4, bind=None, name="gunicorn"):
-    """gunicorn with a module of tests/e2e/apps."""
-    argv = [PYTHON.parent / "gunicorn", "--chdir", APPS, "-b", bind or f"127.0.0.1:{port}", "-k", worker, "-w", workers,
-            "--keep-alive", "30", "--log-level", "warning", "--worker-tmp-dir", "/dev/shm", "--pythonpath", APPS, app]
+def gunicorn(host, port, app="shop:app", worker="sync", env=None, workers=2, threads=4, also=(), name="gunicorn"):
+    """gunicorn with a module of tests/e2e/apps, on loopback (IPv4 and IPv6) and on the addresses in `also`."""
+    binds = [x for a in (f"127.0.0.1:{port}", f"[::1]:{port}", *also) for x in ("-b", a)]
+    argv = [PYTHON.parent / "gunicorn", "--chdir", APPS, *binds, "-k", worker, "-w", workers, "--keep-alive", "30",
+            "--timeout", "120", "--log-level", "warning", "--worker-tmp-dir", "/dev/shm", "--pythonpath", APPS, app]
     if worker == "gthread":
         argv += ["--threads", threads]
     p = host.start(*argv, name=name, env={"PYTHONDONTWRITEBYTECODE": "1", **(env or {})})
-    if not bind:
-        host.wait_port(port)
+    host.wait_port(port)
     return p
 
 
@@ -84,10 +84,11 @@ def node(host, port, script="price.mjs", env=None, name="node"):
     return p
 
 
-def uvicorn(host, port, app="asgi:app", env=None):
-    p = host.start(PYTHON.parent / "uvicorn", "--app-dir", APPS, "--port", port, "--log-level", "warning", app, name="uvicorn",
-                   env={"PYTHONDONTWRITEBYTECODE": "1", **(env or {})})
-    host.wait_port(port)
+def uvicorn(host, port, app="asgi:app", listen=("--host", "127.0.0.1"), env=None):
+    p = host.start(PYTHON.parent / "uvicorn", "--app-dir", APPS, *listen, "--port", port, "--log-level", "warning",
+                   "--timeout-keep-alive", "60", app, name="uvicorn", env={"PYTHONDONTWRITEBYTECODE": "1", **(env or {})})
+    if "--uds" not in listen:
+        host.wait_port(port)
     return p
 
 
@@ -109,3 +110,24 @@ def go_server(host, port, env=None):
     p = host.start(build("main.go", "go-server"), name="go", env={"PORT": str(port), **(env or {})})
     host.wait_port(port)
     return p
+
+
+SHOP_SQL = ("CREATE TABLE orders (id serial PRIMARY KEY, customer text, total numeric)",
+            "INSERT INTO orders (customer, total) VALUES ('alice', 12.5), ('bob', 3)")
+
+
+def shop(host, port, node_port, pg_port, redis_port, **more):
+    """The shop with all it needs: PostgreSQL, Redis, the price service in Node, and gunicorn in front of them."""
+    postgres(host, pg_port, SHOP_SQL)
+    redis(host, redis_port)
+    node(host, node_port, env={"REQUEST_LOG": str(host.directory / "price.requests")})
+    env = {"PRICE_URL": f"http://127.0.0.1:{node_port}", "REDIS_URL": f"redis://127.0.0.1:{redis_port}",
+           "PG_DSN": f"host=127.0.0.1 port={pg_port} user=postgres dbname=postgres sslmode=disable gssencmode=disable",
+           "REQUEST_LOG": str(host.directory / "shop.requests"), **more.pop("env", {})}
+    return gunicorn(host, port, env=env, **more)
+
+
+def proxy_to(port):
+    """nginx's location and upstream for a proxy that keeps its connections: locations=, upstreams= of nginx()."""
+    return {"locations": 'location / { proxy_pass http://backend; proxy_http_version 1.1; proxy_set_header Connection ""; }',
+            "upstreams": f"upstream backend {{ server 127.0.0.1:{port}; keepalive 16; }}"}
