@@ -39,12 +39,13 @@ BPF_OBJ := $(BPF_SRC:%.bpf.c=$B/%.bpf.o)
 SKEL := $B/skel/sonde.skel.h
 UNIT := $(patsubst tests/unit/%.c,$B/unit/%,$(wildcard tests/unit/test_*.c))
 BENCH := $(patsubst tests/bench/%.c,$B/bench/%,$(wildcard tests/bench/bench_*.c))
+BPF_TEST := $(patsubst tests/bpf/%.c,$B/bpf-tests/%,$(wildcard tests/bpf/test_*.c))
 FUZZ := $(patsubst tests/fuzz/%.c,$B/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-7s %s\n' '$1' '$2')
 
-.PHONY: all help test demo bench micro-bench fuzz install uninstall clean unit check-layers
+.PHONY: all help test demo bench micro-bench fuzz install uninstall clean unit bpf-test check-layers
 all: $B/sonde
 
 help:
@@ -56,6 +57,7 @@ help:
 ## sudo make bench   what sonde costs, against a run without it
 ## make micro-bench  only what user space costs (no root)
 ## make fuzz         fuzz every parser (FUZZ_SECONDS each, default 60)
+## sudo make bpf-test  the BPF programs on this kernel
 ## make unit         unit tests only (no root; SANITIZE=-fsanitize=address,undefined B=build/asan)
 ## make install      PREFIX=/usr/local DESTDIR=; make uninstall removes it
 ## make clean        remove build/
@@ -96,6 +98,15 @@ $B/unit/%: tests/unit/%.c $B/libsonde.a
 
 unit: $(UNIT)
 	$(Q)scripts/run-unit $(UNIT)
+
+$B/bpf-tests/%: tests/bpf/%.c $B/libsonde.a
+	$(call say,TEST,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) -Itests/unit $(ALL_CFLAGS) -MMD -MP -o $@ $< $B/libsonde.a -lcmocka $(LDLIBS)
+
+# Loads the real programs into this kernel: needs root.
+bpf-test: $(BPF_TEST)
+	$(Q)scripts/run-unit $(BPF_TEST)
 
 $B/bench/%: tests/bench/%.c $B/user/pipeline.o $B/libsonde.a
 	$(call say,BENCH,$@)
@@ -148,4 +159,4 @@ $B/sonde.8: $B/sonde
 clean:
 	rm -rf $B
 
--include $(OBJ:.o=.d) $(TOP_OBJ:.o=.d) $(UNIT:=.d) $(BENCH:=.d)
+-include $(OBJ:.o=.d) $(TOP_OBJ:.o=.d) $(UNIT:=.d) $(BPF_TEST:=.d) $(BENCH:=.d)
