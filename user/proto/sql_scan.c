@@ -121,9 +121,7 @@ static size_t dollar_quoted(struct str s)
 
 	while (tag < s.n && s.p[tag] != '$' && is_word(s.p[tag]))
 		tag++;
-	if (tag == s.n)
-		return s.n;
-	if (s.p[tag] != '$')
+	if (tag == s.n || s.p[tag] != '$')
 		return 0;
 	tag++;
 	close = memmem(s.p + tag, s.n - tag, s.p, tag);
