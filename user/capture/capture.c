@@ -17,7 +17,7 @@ struct turns_seen {
 };
 _Static_assert(sizeof(struct turn_key) == sizeof(uint64_t), "a turn key is a number");
 
-static int print_nothing(enum libbpf_print_level level, const char *format, va_list args)
+int print_nothing(enum libbpf_print_level level, const char *format, va_list args)
 {
 	(void)level, (void)format, (void)args;
 	return 0;
@@ -30,8 +30,7 @@ static bool program_wanted(const struct program *p, enum tier tier, bool with_op
 	return (p->tiers & tier) && (with_optional || !p->optional);
 }
 
-static void skel_configure(struct sonde_bpf *skel, const struct capture_options *opt, enum tier tier,
-			   bool with_optional)
+static void skel_choose_programs(struct sonde_bpf *skel, enum tier tier, bool with_optional)
 {
 	for (size_t i = 0; i < programs_n; i++) {
 		struct bpf_program *prog = bpf_object__find_program_by_name(skel->obj, programs[i].name);
@@ -39,6 +38,10 @@ static void skel_configure(struct sonde_bpf *skel, const struct capture_options 
 		if (prog)
 			bpf_program__set_autoload(prog, program_wanted(&programs[i], tier, with_optional));
 	}
+}
+
+void skel_configure(struct sonde_bpf *skel, const struct capture_options *opt, enum tier tier)
+{
 	bpf_map__set_max_entries(skel->maps.ring, opt->ring_bytes);
 	bpf_map__set_max_entries(skel->maps.process_ring, opt->process_ring_bytes);
 	skel->rodata->ring_wake_bytes = opt->ring_bytes / RING_WAKE_SHARE;
@@ -47,14 +50,15 @@ static void skel_configure(struct sonde_bpf *skel, const struct capture_options 
 		bpf_map__set_max_entries(skel->maps.conns_by_address, 1);
 }
 
-int capture_load(struct capture *c, const struct capture_options *opt, enum tier tier, bool with_optional)
+static int capture_load(struct capture *c, const struct capture_options *opt, enum tier tier, bool with_optional)
 {
 	struct sonde_bpf *skel = sonde_bpf__open();
 	int err;
 
 	if (!skel)
 		return -errno;
-	skel_configure(skel, opt, tier, with_optional);
+	skel_choose_programs(skel, tier, with_optional);
+	skel_configure(skel, opt, tier);
 	err = sonde_bpf__load(skel);
 	if (err) {
 		sonde_bpf__destroy(skel);

@@ -39,8 +39,10 @@ struct capture {
 	void *per_cpu;		/* cpus x struct turn_value */
 };
 
-/* Opens and loads what `tier` needs, with the optional programs or without. */
-int capture_load(struct capture *c, const struct capture_options *opt, enum tier tier, bool with_optional);
+/* Knobs and map sizes; which programs are loaded is not touched. */
+void skel_configure(struct sonde_bpf *skel, const struct capture_options *opt, enum tier tier);
+/* For libbpf_set_print(): libraries do not log. */
+int print_nothing(enum libbpf_print_level level, const char *format, va_list args);
 /* Attaches one program; *link is the caller's. */
 int program_attach(struct sonde_bpf *skel, const struct program *p, struct bpf_link **link);
 
