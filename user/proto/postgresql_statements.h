@@ -7,8 +7,8 @@
 #include "base/str.h"
 
 #define PG_STATEMENTS_MAX 64
-#define PG_STATEMENTS_BYTES 16384	/* of all texts of a connection */
-#define PG_TEXT_MAX 2048		/* of one text that is remembered */
+#define PG_STATEMENTS_BYTES 32768	/* of all texts of a connection */
+#define PG_TEXT_MAX 4096		/* of one text that is remembered */
 #define PG_PORTALS_MAX 8
 
 struct pg_statement {
