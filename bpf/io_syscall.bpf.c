@@ -64,7 +64,9 @@ static const struct call calls[CALLS_MAX] = {
 };
 #endif
 
-/* ---- the call: which socket, how many bytes, where they lie -------------------------------------- */
+/* ---- the call: which socket, how many bytes, where they lie --------------------------------------
+ * call_sock() is not inlined: its variables would lie in the frame of the program, which together with those of
+ * sock_bytes() and of what it calls, all must fit into 512 bytes. */
 
 #define MSG_PEEK	2	/* nothing was consumed */
 #define MSG_TRUNC	0x20	/* receive: consumed, but not copied */
@@ -92,13 +94,17 @@ static __always_inline __u32 call_flags(const struct call *call, const struct pt
 
 static __always_inline void payload_of_message(struct payload *p, const struct user_msghdr *message)
 {
-	struct user_msghdr m;
+	struct {
+		const struct iovec *vector;
+		__u64 n;
+	} m;			/* msg_iov and msg_iovlen */
 
-	if (bpf_probe_read_user(&m, sizeof(m), message))
+	p->kind = PAYLOAD_UNREADABLE;
+	if (bpf_probe_read_user(&m, sizeof(m), &message->msg_iov))
 		return;
 	p->kind = PAYLOAD_USER_VECTOR;
-	p->vector = m.msg_iov;
-	p->n_vector = m.msg_iovlen;
+	p->vector = m.vector;
+	p->n_vector = m.n;
 }
 
 static __always_inline struct payload call_payload(const struct call *call, const struct pt_regs *r)
@@ -211,23 +217,23 @@ static __always_inline void sock_messages(struct sock *sk, struct conn *c, struc
 					  const struct mmsghdr *messages, struct payload *p)
 {
 	__u64 count = m->n;
-	struct mmsghdr one;
+	__u32 n;
 
 	for (__u32 i = 0; i < MESSAGES_MAX; i++)
-		if (i < count && !bpf_probe_read_user(&one, sizeof(one), messages + i))
-			m->after += one.msg_len;
+		if (i < count && !bpf_probe_read_user(&n, sizeof(n), &messages[i].msg_len))
+			m->after += n;
 	for (__u32 i = 0; i < MESSAGES_MAX; i++) {
-		if (i >= count || bpf_probe_read_user(&one, sizeof(one), messages + i))
+		if (i >= count || bpf_probe_read_user(&n, sizeof(n), &messages[i].msg_len))
 			break;
-		m->n = one.msg_len;
-		m->after -= one.msg_len;
+		m->n = n;
+		m->after -= n;
 		payload_of_message(p, (const struct user_msghdr *)(messages + i));
 		sock_bytes((__u64)sk, c, m, p);
 	}
 }
 
 /* splice() names two descriptors, one of which is a pipe. */
-static __always_inline struct sock *call_sock(struct call *call, const struct pt_regs *r)
+static __noinline struct sock *call_sock(struct call *call, const struct pt_regs *r)
 {
 	struct sock *sk;
 
