@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* redis_command.h's table. The rows are written by scripts/record/redis_specs.py from the answer of a
+/* redis_command.h's table. The rows are written by scripts/record/redis-specs from the answer of a
  * Redis 7.0 server to COMMAND. Sorted by name. */
 #include "proto/redis_command.h"
 
