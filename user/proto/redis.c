@@ -589,7 +589,8 @@ static int sniff_array(struct str in)
 	return redis_spec((struct str){ name, n }) ? 95 : 70;
 }
 
-/* A known command alone on its line: memcached's text looks alike, HTTP's does not end so. */
+/* A known command alone on its line: memcached's text looks alike, HTTP's does not end so. Only what health
+ * checks send is sure enough by itself. */
 static int sniff_inline(struct str in)
 {
 	struct redis_command c;
@@ -600,6 +601,8 @@ static int sniff_inline(struct str in)
 	for (size_t i = 0; i < line.n; i++)
 		if (str_starts((struct str){ line.p + i, line.n - i }, STR(" HTTP/")))
 			return 0;
+	if (str_eq(line, STR("PING")))
+		return 60;
 	redis_command_begin(&c, 1);
 	redis_command_arg(&c, (struct str){ line.p, str_find(line, ' ') }, false);
 	return c.spec ? 30 : 0;
