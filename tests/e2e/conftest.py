@@ -25,10 +25,13 @@ def receiver():
 
 @pytest.fixture
 def sonde(host, receiver):
-    """sonde(select, tier=..., args=..., env=...) starts an agent that exports to `receiver`."""
+    """sonde(select, tier=..., args=..., env=...) starts an agent that exports to `receiver`. Each selector is narrowed to
+    the test's own namespace: other processes of this machine may listen on the same port."""
     agents = []
 
     def start(select, **more):
+        select = [f"{s},netns={host.name}" if "netns=" not in s else s
+                  for s in ([select] if isinstance(select, str) else select)]
         agents.append(harness.Agent(host.directory, select, more.pop("endpoint", receiver.url), **more))
         return agents[-1]
 
