@@ -34,8 +34,8 @@ def database():
 
 def cache():
     if not hasattr(kept, "cache"):
-        # Not its CLIENT SETINFO, which Redis before 7.2 answers with an error.
-        kept.cache = redis.Redis.from_url(os.environ["REDIS_URL"], lib_name=None, lib_version=None)
+        # Without what the client would ask for that Redis before 7.2 answers with an error (CLIENT SETINFO, ...).
+        kept.cache = redis.Redis.from_url(os.environ["REDIS_URL"], lib_name=None, lib_version=None, protocol=2)
     return kept.cache
 
 
