@@ -32,6 +32,7 @@ const volatile bool conns_in_hash __weak = false;
 /* ---- globals: the loader writes them at any time (.bss) -------------------------------------- */
 
 struct policy_globals policy __weak = {};
+__u32 unix_round __weak = 0;	/* ordinal of the sweep for ended unix connections */
 
 /* ---- state of a connection ------------------------------------------------------------------- */
 
@@ -102,8 +103,8 @@ struct {
 } unix_ends __weak SEC(".maps");
 
 /* A unix stream connection as a whole: one firing at the reader serves both ends, and the reader cannot be
- * found any more once the writer has closed. Key: the smaller cookie. Writer, reader: BPF. Deleter: the
- * loader, when its sweep finds no socket of the pair; else the least recently used one goes. */
+ * found any more once the writer has closed. Key: the smaller cookie. Writer, reader: BPF. Deleter: BPF,
+ * when a sweep finds a socket of the pair gone; else the least recently used one goes. */
 struct unix_pair {
 	struct {
 		__u64 cookie;
@@ -115,9 +116,10 @@ struct unix_pair {
 		__u8  pad[6];
 	} end[2];
 	__u32 payload_left;
-	__u32 alive;		/* round of the sweep that saw one of its sockets last */
+	__u32 seen_round;	/* the sweep that saw its sockets last, and how many of them; fewer than two: over */
+	__u32 seen_ends;
 	__u8  dir_side;		/* side that sent last + 1 */
-	__u8  pad[7];
+	__u8  pad[3];
 	struct turn turn;
 	char path[112];		/* the listener's address */
 };

@@ -67,4 +67,12 @@ SONDE_FUNCTION turn_count(__u32 service, __u32 role, __u64 cookie, const struct 
 	return 0;
 }
 
+/* A turn of a unix connection, which is one of both its ends. */
+static __always_inline void unix_turn_count(struct unix_pair *pair, const struct turn *closed)
+{
+	for (__u32 side = 0; side < 2; side++)
+		if (pair->end[side].service)
+			turn_count(pair->end[side].service, pair->end[side].role, pair->end[side].cookie, closed);
+}
+
 #endif

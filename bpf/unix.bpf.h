@@ -148,6 +148,8 @@ static __always_inline struct unix_end *unix_decide(struct sock *writer_sk)
 			return NULL;
 		pair->end[own->side & 1].cookie = own_cookie;
 		pair->end[peer->side & 1].cookie = peer_cookie;
+		pair->seen_round = unix_round;
+		pair->seen_ends = 2;
 		unix_roles(pair, own->side, writer, reader);
 	} else if (process_of(pair->end[own->side & 1].tgid)) {
 		p_writer = process_of(pair->end[own->side & 1].tgid);
@@ -202,13 +204,6 @@ static __always_inline void unix_announce(struct unix_pair *pair, __u32 side, __
 	side &= 1;
 	if (pair->end[side].service && pair->end[side].announced != policy.generation)
 		unix_announce_now(pair, side, now);
-}
-
-static __always_inline void unix_turn_count(struct unix_pair *pair, const struct turn *closed)
-{
-	for (__u32 side = 0; side < 2; side++)
-		if (pair->end[side].service)
-			turn_count(pair->end[side].service, pair->end[side].role, pair->end[side].cookie, closed);
 }
 
 /* The bytes of one firing, as the reader got them; an end that is not watched is not named. */

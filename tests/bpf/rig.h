@@ -208,8 +208,8 @@ static inline void rig_keep_turns(void *ctx, const struct ipc_turns *t)
 
 static inline void rig_collect(struct rig *r)
 {
-	ring_drain(r->ring, RIG_RECORDS, rig_keep, r);
 	must(!capture_read_turns(r->capture, rig_keep_turns, r));
+	ring_drain(r->ring, RIG_RECORDS, rig_keep, r);
 }
 
 /* The i-th record of that kind and service, or NULL. */
@@ -224,11 +224,12 @@ static inline const void *rig_find(const struct rig *r, enum rec_kind kind, uint
 	return NULL;
 }
 
+/* The last difference that was read for it, all zero if there was none. */
 static inline const struct turn_value *rig_turns(const struct rig *r, uint32_t service, enum role role)
 {
 	static const struct turn_value none;
 
-	for (size_t i = 0; i < r->n_turns; i++)
+	for (size_t i = r->n_turns; i-- > 0;)
 		if (r->turns[i].key.service == service && r->turns[i].key.role == role)
 			return &r->turns[i].value;
 	return &none;

@@ -117,6 +117,7 @@ TEST(one_firing_at_the_reader_serves_both_ends_of_a_unix_socket)
 {
 	struct rig *r = rig_new("socket");
 	const struct rec_conn *server, *client;
+	const struct rec_close *end;
 	const struct rec_data *d;
 	char text[256];
 
@@ -138,8 +139,12 @@ TEST(one_firing_at_the_reader_serves_both_ends_of_a_unix_socket)
 	assert_string_equal(text, "okokokokok");
 	for (size_t i = 0; (d = rig_find(r, REC_DATA, RIG_SERVICE, i)); i++)
 		assert_true(d->h.flags & REC_F_MIRROR);
-	/* The last turn ends with the connection, which only the sweep sees. */
-	assert_in_range(rig_turns(r, RIG_SERVICE, ROLE_PASSIVE)->count, 4, 5);
+	end = rig_find(r, REC_CLOSE, RIG_SERVICE, 0);
+	assert_non_null(end);
+	assert_int_equal(end->recv_pos, strlen(spoken));
+	assert_non_null(rig_find(r, REC_CLOSE, RIG_CLIENT, 0));
+	assert_int_equal(rig_turns(r, RIG_SERVICE, ROLE_PASSIVE)->count, 5);
+	assert_int_equal(rig_turns(r, RIG_CLIENT, ROLE_ACTIVE)->count, 5);
 	rig_free(r);
 }
 

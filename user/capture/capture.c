@@ -25,18 +25,36 @@ int print_nothing(enum libbpf_print_level level, const char *format, va_list arg
 
 /* ---- load and attach ------------------------------------------------------------------------ */
 
-static bool program_wanted(const struct program *p, enum tier tier, bool with_optional)
+/* A bit for each row of programs[]. */
+typedef uint64_t program_set;
+_Static_assert(CAPTURE_LINKS_MAX <= 64, "a program_set has a bit for each program");
+
+static program_set programs_of(enum tier tier)
 {
-	return (p->tiers & tier) && (with_optional || !p->optional);
+	program_set set = 0;
+
+	for (size_t i = 0; i < programs_n; i++)
+		if (programs[i].tiers & tier)
+			set |= 1ull << i;
+	return set;
 }
 
-static void skel_choose_programs(struct sonde_bpf *skel, enum tier tier, bool with_optional)
+/* One refused program fails the whole load, so find out which. */
+static program_set without_refused(program_set set)
+{
+	for (size_t i = 0; i < programs_n; i++)
+		if ((set >> i & 1) && programs[i].optional && program_try(&programs[i]))
+			set &= ~(1ull << i);
+	return set;
+}
+
+static void skel_choose_programs(struct sonde_bpf *skel, program_set set)
 {
 	for (size_t i = 0; i < programs_n; i++) {
 		struct bpf_program *prog = bpf_object__find_program_by_name(skel->obj, programs[i].name);
 
 		if (prog)
-			bpf_program__set_autoload(prog, program_wanted(&programs[i], tier, with_optional));
+			bpf_program__set_autoload(prog, set >> i & 1);
 	}
 }
 
@@ -50,14 +68,14 @@ void skel_configure(struct sonde_bpf *skel, const struct capture_options *opt, e
 		bpf_map__set_max_entries(skel->maps.conns_by_address, 1);
 }
 
-static int capture_load(struct capture *c, const struct capture_options *opt, enum tier tier, bool with_optional)
+static int capture_load(struct capture *c, const struct capture_options *opt, enum tier tier, program_set set)
 {
 	struct sonde_bpf *skel = sonde_bpf__open();
 	int err;
 
 	if (!skel)
 		return -errno;
-	skel_choose_programs(skel, tier, with_optional);
+	skel_choose_programs(skel, set);
 	skel_configure(skel, opt, tier);
 	err = sonde_bpf__load(skel);
 	if (err) {
@@ -77,37 +95,38 @@ static void detach_all(struct capture *c)
 	c->skel = NULL;
 }
 
-static int attach_all(struct capture *c, enum tier tier, bool with_optional)
+static int attach_all(struct capture *c, program_set set)
 {
 	for (size_t i = 0; i < programs_n; i++) {
 		const struct program *p = &programs[i];
+		struct bpf_link *link = NULL;
 		int err;
 
-		if (!program_wanted(p, tier, with_optional) || p->on_demand)
+		if (!(set >> i & 1))
 			continue;
-		err = program_attach(c->skel, p, &c->links[c->n_links]);
-		if (!err)
-			c->n_links++;
-		else if (!p->optional)
+		err = program_attach(c->skel, p, &link);
+		if (err && !p->optional)
 			return err;
+		if (link)
+			c->links[c->n_links++] = link;
 	}
 	return 0;
 }
 
-/* One program that this kernel refuses fails the whole load, so the optional ones are left out then. */
 static int try_tier(struct capture *c, const struct capture_options *opt, enum tier tier)
 {
-	int err = -ENOTSUP;
+	program_set set = programs_of(tier);
+	int err = capture_load(c, opt, tier, set);
 
-	for (int with_optional = 1; with_optional >= 0; with_optional--) {
-		err = capture_load(c, opt, tier, with_optional);
-		if (err)
-			continue;
-		err = attach_all(c, tier, with_optional);
-		if (!err)
-			return 0;
-		detach_all(c);
+	if (err) {
+		set = without_refused(set);
+		err = capture_load(c, opt, tier, set);
 	}
+	if (err)
+		return err;
+	err = attach_all(c, set);
+	if (err)
+		detach_all(c);
 	return err;
 }
 
@@ -266,12 +285,21 @@ static int read_turns_of(struct capture *c, const struct turn_key *key, struct i
 	return 0;
 }
 
+/* No hook shows when a unix connection ends: its last turn is closed here. */
+static void sweep_unix(struct capture *c)
+{
+	__atomic_add_fetch(&c->skel->bss->unix_round, 1, __ATOMIC_RELAXED);
+	if (!iterator_run(c->skel->progs.it_unix_ends, c->skel->maps.unix_ends, NULL, NULL))
+		iterator_run(c->skel->progs.it_unix_pairs, c->skel->maps.unix_pairs, NULL, NULL);
+}
+
 int capture_read_turns(struct capture *c, void (*f)(void *ctx, const struct ipc_turns *t), void *ctx)
 {
 	struct turn_key key, *previous = NULL;
 	struct ipc_turns grown;
 	int err = 0;
 
+	sweep_unix(c);
 	while (!bpf_map__get_next_key(c->skel->maps.turns, previous, &key, sizeof(key))) {
 		int e = read_turns_of(c, &key, &grown);
 

@@ -46,6 +46,14 @@ int print_nothing(enum libbpf_print_level level, const char *format, va_list arg
 /* Attaches one program; *link is the caller's. */
 int program_attach(struct sonde_bpf *skel, const struct program *p, struct bpf_link **link);
 
+/* Whether this kernel takes it: loads and attaches it by itself for a moment. 0 or -errno. */
+int program_try(const struct program *p);
+
+/* Runs an iterator to its end, over a map's elements if there is one; f (if any) gets what it wrote, whole rows
+ * at a time. -ENOTSUP when it is not loaded. */
+typedef void (*iterator_rows)(void *ctx, const void *rows, size_t n);
+int iterator_run(struct bpf_program *prog, struct bpf_map *map, iterator_rows f, void *ctx);
+
 /* Why loading or attaching failed with err, and what to do, as one sentence in buf. */
 void capture_reason(char *buf, size_t n, int err);
 

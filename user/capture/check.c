@@ -6,35 +6,12 @@
 
 #include "capture/capture_internal.h"
 
-static const struct capture_options smallest = { "auto", 4096, 4096 };
-
-/* Loads that program alone; attaches it unless it is an iterator, which runs only while it is read. */
-static int try_program(const struct program *p)
-{
-	struct sonde_bpf *skel = sonde_bpf__open();
-	struct bpf_program *prog;
-	struct bpf_link *link = NULL;
-	int err;
-
-	if (!skel)
-		return -errno;
-	bpf_object__for_each_program(prog, skel->obj)
-		bpf_program__set_autoload(prog, !strcmp(bpf_program__name(prog), p->name));
-	skel_configure(skel, &smallest, p->tiers & TIER_SOCKET ? TIER_SOCKET : TIER_SYSCALL);
-	err = sonde_bpf__load(skel);
-	if (!err)
-		err = program_attach(skel, p, &link);
-	bpf_link__destroy(link);
-	sonde_bpf__destroy(skel);
-	return err;
-}
-
 static int check_program(const struct program *p, void (*f)(void *ctx, const struct capture_check *c), void *ctx)
 {
 	struct capture_check line = { .what = p->hook, .required = p->tiers == TIER_ANY && !p->optional };
 	char reason[100];
 
-	line.err = try_program(p);
+	line.err = program_try(p);
 	if (!line.err) {
 		snprintf(line.why, sizeof(line.why), "%s", p->use);
 	} else {

@@ -9,6 +9,7 @@
  * The fexit tier (5.10 - 6.15 with trampolines) will be one more value of enum tier and its rows here. */
 #include <fcntl.h>
 #include <mntent.h>
+#include <string.h>
 
 #include "capture/capture_internal.h"
 
@@ -36,7 +37,12 @@ const struct program programs[] = {
 	{ "it_listeners", "iter/task_file", "who listens on a port", TIER_ANY, .on_demand = true, .counter = -1 },
 	{ "it_sockets", "iter/task_file", "sockets older than the agent", TIER_ANY, .on_demand = true, .counter = -1 },
 	{ "it_positions", "iter/tcp", "where older connections are", TIER_ANY, .on_demand = true, .counter = -1 },
+	{ "it_unix_ends", "iter/bpf_sk_storage_map", "when unix connections end", TIER_SOCKET, .optional = true,
+	  .on_demand = true, .counter = -1 },
+	{ "it_unix_pairs", "iter/bpf_map_elem", "when unix connections end", TIER_SOCKET, .optional = true,
+	  .on_demand = true, .counter = -1 },
 };
+_Static_assert(ARRAY_SIZE(programs) <= CAPTURE_LINKS_MAX, "room for a link of each program");
 const size_t programs_n = ARRAY_SIZE(programs);
 
 /* The root of the cgroup2 hierarchy, to which cgroup programs are attached: they see every accept(). */
@@ -68,6 +74,8 @@ int program_attach(struct sonde_bpf *skel, const struct program *p, struct bpf_l
 
 	if (!prog)
 		return -ENOENT;
+	if (p->on_demand)	/* runs when somebody reads it; over a map it needs one to attach */
+		return 0;
 	if (bpf_program__type(prog) != BPF_PROG_TYPE_CGROUP_SOCK_ADDR) {
 		l = bpf_program__attach(prog);
 	} else {
@@ -81,4 +89,25 @@ int program_attach(struct sonde_bpf *skel, const struct program *p, struct bpf_l
 		return -errno;
 	*link = l;
 	return 0;
+}
+
+int program_try(const struct program *p)
+{
+	static const struct capture_options smallest = { "auto", 4096, 4096 };
+	struct sonde_bpf *skel = sonde_bpf__open();
+	struct bpf_link *link = NULL;
+	struct bpf_program *prog;
+	int err;
+
+	if (!skel)
+		return -errno;
+	bpf_object__for_each_program(prog, skel->obj)
+		bpf_program__set_autoload(prog, !strcmp(bpf_program__name(prog), p->name));
+	skel_configure(skel, &smallest, p->tiers & TIER_SOCKET ? TIER_SOCKET : TIER_SYSCALL);
+	err = sonde_bpf__load(skel);
+	if (!err)
+		err = program_attach(skel, p, &link);
+	bpf_link__destroy(link);
+	sonde_bpf__destroy(skel);
+	return err;
 }
