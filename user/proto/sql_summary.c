@@ -23,7 +23,7 @@ enum action {
 };
 
 #define WORD_MAX 12
-/* Sorted, for bsearch(). */
+/* Sorted: word_action() halves. */
 static const struct keyword {
 	char word[WORD_MAX + 1];
 	uint8_t action;
@@ -32,8 +32,8 @@ static const struct keyword {
 	{ "begin", A_COMMAND }, { "call", A_CALL }, { "checkpoint", A_COMMAND }, { "close", A_COMMAND },
 	{ "cluster", A_COMMAND }, { "comment", A_COMMAND }, { "commit", A_COMMAND }, { "concurrently", A_SKIP },
 	{ "copy", A_COMMAND_TABLE }, { "create", A_DEFINE }, { "database", A_OBJECT }, { "deallocate", A_COMMAND },
-	{ "declare", A_PREFIX }, { "delete", A_DELETE }, { "discard", A_COMMAND }, { "distinct", A_DISTINCT }, { "do", A_COMMAND },
-	{ "drop", A_DEFINE }, { "end", A_COMMAND }, { "except", A_LIST_END }, { "execute", A_COMMAND },
+	{ "declare", A_PREFIX }, { "delete", A_DELETE }, { "discard", A_COMMAND }, { "distinct", A_DISTINCT },
+	{ "do", A_COMMAND }, { "drop", A_DEFINE }, { "end", A_COMMAND }, { "except", A_LIST_END }, { "execute", A_COMMAND },
 	{ "exists", A_SKIP }, { "explain", A_PREFIX }, { "extension", A_OBJECT }, { "fetch", A_COMMAND },
 	{ "for", A_LIST_END }, { "foreign", A_SKIP }, { "from", A_FROM }, { "full", A_SKIP }, { "function", A_OBJECT },
 	{ "global", A_SKIP }, { "grant", A_COMMAND }, { "group", A_LIST_END }, { "having", A_LIST_END },
