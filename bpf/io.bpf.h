@@ -106,16 +106,14 @@ static __always_inline __s64 io_advance(struct conn *c, const struct io *io)
 	return end - before;
 }
 
-/* The budget is given anew when a message begins, that is when the direction turns. */
 static __always_inline void io_budget(struct conn *c, const struct io *io, const struct service_policy *sp,
 				      const struct verdict *said)
 {
-	if (c->dir != io->dir) {
-		bool response = c->role && said && said->proto && !io_is_request(c, io);
+	bool response = c->role && said && said->proto && !io_is_request(c, io);
 
-		c->dir = io->dir;
-		c->payload_left = response ? sp->response_budget : sp->request_budget;
-	}
+	c->payload_left = payload_budget(c->payload_left, c->dir != io->dir,
+					 response ? sp->response_budget : sp->request_budget, said);
+	c->dir = io->dir;
 	if (sp->mode == CAPTURE_FULL)
 		c->payload_left = CAPTURE_MAX;
 }

@@ -245,4 +245,17 @@ static __always_inline const struct verdict *verdict_of(__u64 cookie)
 	return v && v->conn == cookie ? v : NULL;
 }
 
+#define PAYLOAD_RESUME 512
+
+/* Payload that may still be captured of the message under way. It is given anew when a message begins, that is
+ * when the direction turns; where messages overlap nothing turns, so at every firing. Later firings of the same turn
+ * may show at least PAYLOAD_RESUME bytes: heads of pipelined responses, the request after one that was
+ * answered before its body had come, and chunk sizes begin there. */
+static __always_inline __u32 payload_budget(__u32 left, bool turned, __u32 full, const struct verdict *said)
+{
+	if (turned || (said && (said->flags & VERDICT_OVERLAPS)))
+		return full;
+	return left > PAYLOAD_RESUME ? left : PAYLOAD_RESUME;
+}
+
 #endif

@@ -299,11 +299,10 @@ SONDE_FUNCTION unix_wanted(struct unix_pair *pair, __u32 from, __u32 len)
 	said = verdict_of(pair->end[to].service ? pair->end[to].cookie : pair->end[from].cookie);
 	if (!sp)
 		return 0;
-	if (pair->dir_side != from + 1) {
-		pair->dir_side = from + 1;
-		pair->payload_left = said && said->proto && pair->end[from].role == ROLE_PASSIVE ?
-					     sp->response_budget : sp->request_budget;
-	}
+	pair->payload_left = payload_budget(pair->payload_left, pair->dir_side != from + 1,
+					    said && said->proto && pair->end[from].role == ROLE_PASSIVE ?
+						    sp->response_budget : sp->request_budget, said);
+	pair->dir_side = from + 1;
 	if (sp->mode == CAPTURE_FULL)
 		pair->payload_left = CAPTURE_MAX;
 	if (said && (said->flags & VERDICT_TURNS_ONLY))
