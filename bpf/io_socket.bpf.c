@@ -53,6 +53,15 @@ static __always_inline __u32 skb_tcp_seq(struct sk_buff *skb)
 	return *(__u32 *)((void *)skb->cb + bpf_core_field_offset(struct tcp_skb_cb, seq));
 }
 
+/* Is it from the receive queue? The error queue's skbs (MSG_ERRQUEUE) carry the socket too, but other bytes, and
+ * what is in cb[] then is no sequence number. */
+static __always_inline bool skb_is_of_stream(const struct sk_buff *skb, const struct tcp_view *v, __s32 offset, int len)
+{
+	if (offset >= 0)
+		return (__u32)offset + len <= skb->len;
+	return (__u32)-offset + len <= v->rcv_nxt - v->copied_seq;
+}
+
 static __always_inline void tcp_received(struct sk_buff *skb, struct sock *sk, int len, struct hook_counter *h)
 {
 	struct payload p = { .kind = PAYLOAD_SKB, .skb = skb };
@@ -80,6 +89,8 @@ static __always_inline void tcp_received(struct sk_buff *skb, struct sock *sk, i
 	/* copied_seq moves after every skb of one recvmsg, so it is the first byte of this copy; only MSG_PEEK
 	 * reads ahead of it, into an skb that starts later. */
 	offset = v.copied_seq - skb_tcp_seq(skb);
+	if (!skb_is_of_stream(skb, &v, offset, len))
+		return;
 	p.skb_offset = offset > 0 ? offset : 0;
 	io.sent_now = tcp_sent_position(&v, c->role);
 	io.read_now = tcp_read_position(&v);

@@ -492,4 +492,66 @@ TEST(the_time_that_bytes_waited_in_the_socket_is_known)
 	rig_free(r);
 }
 
+/* ---- a worker that does not read --------------------------------------------------------------- */
+
+static struct ring *full_ring;	/* shared with the processes of the play */
+
+static void forget(void *ctx, const void *rec, size_t n)
+{
+	(void)ctx, (void)rec, (void)n;
+}
+
+static void fill(int fd)
+{
+	char buf[4000] = "";
+
+	for (int i = 0; i < 1000; i++) {
+		must(recv(fd, buf, sizeof(buf), MSG_WAITALL) == sizeof(buf));
+		say(fd, "more");
+	}
+}
+
+static void pour(int fd)
+{
+	char buf[4000] = "";
+
+	for (int i = 0; i < 1000; i++) {
+		must(write(fd, buf, sizeof(buf)) == sizeof(buf));
+		expect(fd, "more");
+	}
+}
+
+static void answer_before_and_after(int fd)
+{
+	answer_once(fd);
+	ring_drain(full_ring, SIZE_MAX, forget, NULL);
+	answer_once(fd);
+}
+
+static void ask_twice(int fd)
+{
+	exchange_once(fd);
+	exchange_once(fd);
+}
+
+TEST(lost_records_are_counted_and_a_connection_is_announced_when_there_is_room)
+{
+	struct rig *r = rig_new("socket");
+	struct service_counters counted;
+	uint32_t service = RIG_SERVICE;
+	int fds[IPC_FD_COUNT];
+
+	full_ring = r->ring;
+	rig_play(r, AF_INET, fill, RIG_SERVICE, pour, 0);
+	rig_play(r, AF_INET, answer_before_and_after, RIG_SERVICE, ask_twice, 0);
+	rig_collect(r);
+	capture_fds(r->capture, fds);
+	must(!bpf_map_lookup_elem(fds[IPC_FD_COUNTERS], &service, &counted));
+	assert_true(counted.dropped_records > 0);
+	assert_int_equal(((struct rec_head *)r->rec[0])->kind, REC_OPEN);
+	assert_int_equal(((struct rec_data *)r->rec[1])->pos, 8);
+	assert_int_equal(rig_turns(r, RIG_SERVICE, ROLE_PASSIVE)->count, 1002);
+	rig_free(r);
+}
+
 RUN_TESTS

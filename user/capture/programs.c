@@ -2,8 +2,8 @@
 /* The table of BPF programs: which tier needs which, what for, and what a firing costs.
  *
  * The costs turn firing counters into an estimate of BPF time (BPF_ENABLE_STATS would tax every program on
- * the host). They are measured: an empty tp_btf hook 48-64 ns, a storage or hash miss 8 and 24, an event
- * with payload into the ring without wake-up 320-390, a histogram update 24, creating storage 450. The
+ * the host). They are measured (6.18, small messages): an empty tp_btf hook 48-64 ns, a storage or hash miss 8
+ * and 24, a firing with a record of 256 B 250-330, creating storage 450. The
  * kernel cannot run these hooks by BPF_PROG_TEST_RUN (-ENOTSUPP for tp_btf), so they are not calibrated
  * per machine.
  * The fexit tier (5.10 - 6.15 with trampolines) will be one more value of enum tier and its rows here. */
@@ -15,15 +15,15 @@
 
 const struct program programs[] = {
 	{ "tp_tcp_sendmsg_locked", "tp_btf/tcp_sendmsg_locked", "bytes sent (Linux 6.16 or newer)", TIER_SOCKET,
-	  .counter = HOOK_SEND, .idle_ns = 80, .busy_ns = 400 },
+	  .counter = HOOK_SEND, .idle_ns = 85, .busy_ns = 300 },
 	{ "tp_skb_copy_datagram_iovec", "tp_btf/skb_copy_datagram_iovec", "bytes received, TCP and unix", TIER_SOCKET,
-	  .counter = HOOK_RECV, .idle_ns = 95, .busy_ns = 450 },
+	  .counter = HOOK_RECV, .idle_ns = 95, .busy_ns = 320 },
 	{ "tp_sys_exit", "tp_btf/sys_exit", "bytes of system calls", TIER_SYSCALL,
 	  .counter = HOOK_SYSCALL, .idle_ns = 100, .busy_ns = 550 },
 	{ "tp_inet_sock_set_state", "tp_btf/inet_sock_set_state", "connections begin, fail and end; listeners", TIER_ANY,
 	  .counter = HOOK_STATE, .idle_ns = 80, .busy_ns = 500 },
 	{ "tp_sk_data_ready", "tp_btf/sk_data_ready", "time that bytes wait in the socket (Linux 6.3 or newer)",
-	  TIER_ANY, .optional = true, .counter = HOOK_READY, .idle_ns = 60, .busy_ns = 110 },
+	  TIER_ANY, .optional = true, .counter = HOOK_READY, .idle_ns = 45, .busy_ns = 115 },
 	{ "cg_getpeername4", "cgroup/getpeername4", "time in the accept queue, IPv4", TIER_SOCKET, .optional = true,
 	  .counter = HOOK_ACCEPT, .idle_ns = 60, .busy_ns = 110 },
 	{ "cg_getpeername6", "cgroup/getpeername6", "time in the accept queue, IPv6", TIER_SOCKET, .optional = true,
