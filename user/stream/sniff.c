@@ -32,7 +32,8 @@ struct sniffed sniff(const struct proto *const *protos, struct str head, enum di
 				best.dir = as;
 			}
 		}
-	best.more &= !last && best_score < SNIFF_SURE;
+	/* A fair guess waits for the end of the turn, when it counts. */
+	best.more = !last && best_score < SNIFF_SURE && (best.more || best_score >= SNIFF_ENOUGH);
 	if (best.more || best_score < (last ? SNIFF_ENOUGH : SNIFF_SURE))
 		best.proto = NULL;
 	return best;
