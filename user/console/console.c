@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "console/plain.h"
 #include "console/red.h"
 #include "console/tree.h"
 
@@ -66,7 +67,7 @@ void console_service(struct console *c, const struct service *s)
 {
 	struct shown *v = &c->services[s->number];
 
-	snprintf(v->name, sizeof(v->name), "%.63s", s->name);
+	plain_copy(v->name, sizeof(v->name), str_of(s->name));
 	v->pid = s->pid;
 	v->gone = s->gone;
 	v->traces_itself = s->exports_otlp;
@@ -120,13 +121,14 @@ void console_red(struct console *c, const struct span *sp)
 
 static void line_of(struct console *c, const struct span *sp)
 {
-	char trace[9];
+	char trace[9], name[160];
 
+	plain_copy(name, sizeof(name), sp->name);
 	for (int i = 0; i < 4; i++)
 		snprintf(trace + 2 * i, 3, "%02x", sp->trace.b[i]);
-	buf_printf(&c->out, "%s %-20s %-6s %-40.*s %10.3f ms%s\n", trace, service_name(c, sp->service),
-		   sp->kind == SPAN_CLIENT ? "client" : "server", (int)sp->name.n, sp->name.p,
-		   (double)sp->duration_ns / 1e6, sp->status == STATUS_ERROR ? "  ERROR" : "");
+	buf_printf(&c->out, "%s %-20s %-6s %-40s %10.3f ms%s\n", trace, service_name(c, sp->service),
+		   sp->kind == SPAN_CLIENT ? "client" : "server", name, (double)sp->duration_ns / 1e6,
+		   sp->status == STATUS_ERROR ? "  ERROR" : "");
 }
 
 void console_span(struct console *c, const struct span *sp)

@@ -4,6 +4,10 @@
 
 #include <stdio.h>
 
+#include "console/plain.h"
+
+#define DEPTH_MAX 16	/* what is deeper is drawn there */
+
 static struct tree *tree_of(struct forest *f, const struct trace_id *trace)
 {
 	struct tree *oldest = &f->trees[0];
@@ -31,17 +35,7 @@ static void outcome_of(const struct span *sp, char *buf, size_t size)
 	if (a && a->type == ATTR_INT)
 		snprintf(buf, size, "%lld", (long long)a->i);
 	else if (a && a->type == ATTR_STR)
-		snprintf(buf, size, "%.*s", (int)a->s.n, a->s.p);
-}
-
-/* Terminals obey control bytes, and names come from strangers. */
-static void copy_plain(char *to, size_t size, struct str from)
-{
-	size_t n = MIN(from.n, size - 1);
-
-	for (size_t i = 0; i < n; i++)
-		to[i] = (unsigned char)from.p[i] < 0x20 || from.p[i] == 0x7f ? '.' : from.p[i];
-	to[n] = '\0';
+		plain_copy(buf, size, a->s);
 }
 
 void forest_add(struct forest *f, const struct span *sp)
@@ -62,7 +56,7 @@ void forest_add(struct forest *f, const struct span *sp)
 	*s = (struct tree_span){ .id = sp->id, .parent = sp->parent, .service = sp->service, .kind = sp->kind,
 				 .error = sp->status == STATUS_ERROR, .start_unix_ns = sp->start_unix_ns,
 				 .duration_ns = sp->duration_ns, .method = sp->link_method };
-	copy_plain(s->name, sizeof(s->name), sp->name);
+	plain_copy(s->name, sizeof(s->name), sp->name);
 	outcome_of(sp, s->outcome, sizeof(s->outcome));
 }
 
@@ -111,25 +105,29 @@ static void draw_line(struct pen *p, const struct tree_span *s, int depth)
 		   s->error ? " ERROR" : "", s->method ? "  by " : "", s->method ? s->method : "");
 }
 
-static void draw(struct pen *p, const struct tree_span *s, int depth)
+/* A root's parent is not among the spans of its trace. */
+static bool is_child(const struct tree *t, const struct tree_span *s, const struct tree_span *parent)
 {
-	if (p->drawn[s - p->t->spans] || depth > 16)
-		return;
-	p->drawn[s - p->t->spans] = true;
-	draw_line(p, s, depth);
-	for (;;) {	/* children in the order of their start */
+	return parent ? !memcmp(&s->parent, &parent->id, sizeof(s->parent)) : !has_parent(t, s);
+}
+
+/* Children of a span (NULL: the roots) in the order of their start. */
+static void draw_below(struct pen *p, const struct tree_span *parent, int depth)
+{
+	for (;;) {
 		const struct tree_span *next = NULL;
 
 		for (uint32_t i = 0; i < p->t->n; i++) {
 			const struct tree_span *c = &p->t->spans[i];
 
-			if (!p->drawn[i] && !memcmp(&c->parent, &s->id, sizeof(s->id)) &&
-			    (!next || c->start_unix_ns < next->start_unix_ns))
+			if (!p->drawn[i] && (!next || c->start_unix_ns < next->start_unix_ns) && is_child(p->t, c, parent))
 				next = c;
 		}
 		if (!next)
 			return;
-		draw(p, next, depth + 1);
+		p->drawn[next - p->t->spans] = true;
+		draw_line(p, next, MIN(depth, DEPTH_MAX));
+		draw_below(p, next, depth + 1);
 	}
 }
 
@@ -143,9 +141,7 @@ void tree_draw(const struct tree *t, struct buf *out, const char *(*name)(void *
 	buf_printf(out, "  %u spans, %u services\n", t->n + t->more, t->services);
 	for (uint32_t i = 0; i < t->n; i++)
 		p.start_ns = MIN(p.start_ns, t->spans[i].start_unix_ns);
-	for (uint32_t i = 0; i < t->n; i++)
-		if (!has_parent(t, &t->spans[i]))
-			draw(&p, &t->spans[i], 0);
+	draw_below(&p, NULL, 0);
 	if (t->more)
 		buf_printf(out, "  ... %u more spans\n", t->more);
 }
