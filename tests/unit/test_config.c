@@ -80,6 +80,20 @@ TEST(mistakes_name_line_and_column)
 	expect_mistake("services: [{match: port=1}]\n", ":1:12:", "SELECTOR -> NAME");
 }
 
+TEST(exporters_are_lists)
+{
+	char *env[] = { (char[]){ "OTEL_TRACES_EXPORTER=otlp, console" }, (char[]){ "OTEL_METRICS_EXPORTER=none" }, NULL };
+	char *why;
+	struct config *c = load("otlp: {endpoint: 'http://127.0.0.1:1'}\n", env, 0, NULL, &why);
+
+	assert_non_null(c);
+	assert_true(c->traces && c->export_.targets[SIGNAL_TRACES].enabled);
+	assert_int_equal(c->print, PRINT_TEXT);
+	assert_false(c->export_.targets[SIGNAL_METRICS].enabled);
+	config_free(c);
+	expect_mistake("traces:\n  exporter: otlp,zipkin\n", ":2:13:", "of otlp|none|console");
+}
+
 TEST(all_mistakes_are_told_at_once)
 {
 	char *env[] = { (char[]){ "SONDE_NOPE=1" }, NULL };

@@ -122,10 +122,10 @@ static void derive(struct config *c)
 	const char *traces = settings_text(c->settings, option_by_key(STR("traces.exporter")));
 	const char *metrics = settings_text(c->settings, option_by_key(STR("metrics.exporter")));
 
-	if (c->print == PRINT_OFF && ((traces && !strcmp(traces, "console")) || (metrics && !strcmp(metrics, "console"))))
+	if (c->print == PRINT_OFF && (option_has_word(traces, STR("console")) || option_has_word(metrics, STR("console"))))
 		c->print = PRINT_TEXT;
 	c->traces = c->print != PRINT_OFF || c->export_.targets[SIGNAL_TRACES].enabled;
-	if (traces && !strcmp(traces, "none"))
+	if (option_has_word(traces, STR("none")))
 		c->traces = false;
 	c->export_.batch_max = MIN(c->export_.batch_max, c->export_.queue_max);
 	c->export_.bytes_max = c->memory_limit / 4;

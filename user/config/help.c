@@ -4,25 +4,54 @@
 
 #include "config/settings.h"
 
+#define LEFT_COLUMNS 25
+#define COLUMNS 80
+
+/* The right column: words up to COLUMNS, the next line below the first. */
+static void help_text(struct buf *out, struct str text)
+{
+	size_t column = 2 + LEFT_COLUMNS;
+	struct str word;
+
+	for (bool more = true; more;) {
+		more = str_cut(&text, ' ', &word);
+		if (!more)
+			word = text;
+		if (column + 1 + word.n > COLUMNS) {
+			buf_printf(out, "\n%*s", 2 + LEFT_COLUMNS, "");
+			column = 2 + LEFT_COLUMNS;
+		} else if (column > 2 + LEFT_COLUMNS) {
+			buf_char(out, ' ');
+			column++;
+		}
+		buf_str(out, word);
+		column += word.n;
+	}
+	buf_char(out, '\n');
+}
+
+static void help_row(struct buf *out, const struct option_row *o)
+{
+	char left[64], right[256];
+
+	snprintf(left, sizeof(left), "--%s%s%s", o->flag, o->arg[0] == '[' ? "" : " ", o->arg);
+	buf_printf(out, "  %-*s", LEFT_COLUMNS, left);
+	snprintf(right, sizeof(right), o->initial ? "%s [%s]" : "%s", o->help, o->initial);
+	help_text(out, str_of(right));
+}
+
 void config_help(struct buf *out)
 {
-	char left[64];
 
 	buf_str(out, STR("Usage: sonde [run] [FLAGS]   watch services (needs root or capabilities)\n"
 			 "       sonde check           what this kernel and these privileges allow\n"
 			 "       sonde config [FLAGS]  effective settings and where each came from\n"
 			 "       sonde help [--man]    this text, or the man page; sonde --version\n\n"));
-	for (size_t i = 0; i < options_n; i++) {
-		const struct option_row *o = &options[i];
-
-		if (!o->flag)
-			continue;
-		snprintf(left, sizeof(left), "--%s%s%s", o->flag, o->arg[0] == '[' ? "" : " ", o->arg);
-		buf_printf(out, "  %-24s %s%s%s%s\n", left, o->help, o->initial ? " [" : "",
-			   o->initial ? o->initial : "", o->initial ? "]" : "");
-	}
+	for (size_t i = 0; i < options_n; i++)
+		if (options[i].flag)
+			help_row(out, &options[i]);
 	buf_str(out, STR("  --config FILE            YAML file of settings (or SONDE_CONFIG)\n\n"
-			 "Every setting has a YAML key and a variable SONDE_KEY; `sonde config` lists them.\n"
+			 "Each setting has a YAML key and a variable SONDE_KEY; `sonde config` lists them.\n"
 			 "File < environment < flags. The OTEL_* variables of OpenTelemetry work as well.\n"));
 }
 

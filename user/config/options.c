@@ -14,7 +14,7 @@
 /* key, type, default, flag, arg, OTEL variable, choices, field, min, max, help */
 const struct option_row options[] = {
 	{ "select", OPTION_LIST, NULL, "select", "SEL", NULL, NULL, AT(select), 0, 0,
-	  "watch what matches: port=, exe=, pid=, cgroup=, netns=, name= (commas: and; repeated: or)" },
+	  "watch port=, exe=, pid=, cgroup=, netns=, name=; a comma means and, another --select means or" },
 	{ "exclude", OPTION_LIST, NULL, "exclude", "SEL", NULL, NULL, AT(exclude), 0, 0,
 	  "never watch what matches" },
 	{ "services", OPTION_LIST, NULL, NULL, NULL, NULL, NULL, AT(services), 0, 0,
@@ -40,9 +40,9 @@ const struct option_row options[] = {
 	{ "otlp.disabled", OPTION_BOOL, "false", NULL, NULL, "OTEL_SDK_DISABLED", NULL, AT(sdk_disabled), 0, 0,
 	  "export nothing by OTLP" },
 	{ "listen", OPTION_STRING, "127.0.0.1:9464", "listen", "ADDR:PORT", NULL, NULL, AT(listen), 0, 0,
-	  "serve /metrics, /livez, /readyz there, or off" },
+	  "/metrics, /livez, /readyz; or off" },
 	{ "print", OPTION_CHOICE, "off", "print", "[=json]", NULL, "off|text|json", AT(print), 0, 0,
-	  "write spans and RED tables, or OTLP/JSON lines, on stdout" },
+	  "spans and RED tables, or OTLP/JSON, on stdout" },
 	{ "capture.tier", OPTION_WORD, "auto", "capture", "TIER", NULL, "auto|socket|syscall",
 	  AT(capture_tier), 0, 0, "how bytes are seen: auto, socket, syscall" },
 	{ "capture.ring_size", OPTION_BYTES, "4MiB", NULL, NULL, NULL, NULL, AT(ring_bytes), 256 * KIB, GIB,
@@ -53,7 +53,7 @@ const struct option_row options[] = {
 	  CAPTURE_MAX, "the same for responses" },
 	{ "capture.headers", OPTION_LIST, NULL, NULL, NULL, NULL, NULL, AT(headers), 0, 0,
 	  "HTTP headers to export as http.request.header.NAME and http.response.header.NAME" },
-	{ "traces.exporter", OPTION_CHOICE, "otlp", NULL, NULL, "OTEL_TRACES_EXPORTER", "otlp|none|console",
+	{ "traces.exporter", OPTION_WORDS, "otlp", NULL, NULL, "OTEL_TRACES_EXPORTER", "otlp|none|console",
 	  NO_FIELD, 0, 0, "where spans go" },
 	{ "traces.hold_window", OPTION_MS, "2s", NULL, NULL, NULL, NULL, AT(hold_window_ms), 0, 600000,
 	  "how long a span waits for its parent" },
@@ -71,7 +71,7 @@ const struct option_row options[] = {
 	  AT(export_.schedule_delay_ms), 0, DAY_MS, "between requests while batches are not full" },
 	{ "traces.export_timeout", OPTION_MS, "30s", NULL, NULL, "OTEL_BSP_EXPORT_TIMEOUT", NULL,
 	  AT(export_.export_timeout_ms), 1, DAY_MS, "of one batch with its retries" },
-	{ "metrics.exporter", OPTION_CHOICE, "otlp", NULL, NULL, "OTEL_METRICS_EXPORTER",
+	{ "metrics.exporter", OPTION_WORDS, "otlp", NULL, NULL, "OTEL_METRICS_EXPORTER",
 	  "otlp|none|prometheus|console", NO_FIELD, 0, 0, "where metrics go (the scrape is always there)" },
 	{ "metrics.interval", OPTION_MS, "60s", NULL, NULL, "OTEL_METRIC_EXPORT_INTERVAL", NULL,
 	  AT(metric_interval_ms), 100, DAY_MS, "between two exports" },
@@ -196,25 +196,60 @@ static int apply_string(char **field, const char *text)
 	return *field ? 0 : -ENOMEM;
 }
 
+/* The next of words with `separator` between them; false after the last. */
+static bool next_word(struct str *rest, char separator, struct str *word)
+{
+	if (!rest->p)
+		return false;
+	if (!str_cut(rest, separator, word)) {
+		*word = *rest;
+		*rest = (struct str){ 0 };
+	}
+	*word = str_trim(*word);
+	return true;
+}
+
+/* Place of a word among others, from 0; -ENOENT. */
+static int place_of(struct str word, struct str words, char separator)
+{
+	struct str one;
+
+	for (int i = 0; next_word(&words, separator, &one); i++)
+		if (str_eq(one, word))
+			return i;
+	return -ENOENT;
+}
+
 static int apply_choice(const struct option_row *o, void *field, const char *text, char *expected, size_t size)
 {
-	struct str rest = str_of(o->choices), one;
-	bool more = true;
+	int i = place_of(str_of(text), str_of(o->choices), '|');
 
-	for (uint32_t i = 0; more; i++) {
-		more = str_cut(&rest, '|', &one);
-		if (!more)
-			one = rest;
-		if (!str_eq(one, str_of(text)))
-			continue;
-		if (field && o->type == OPTION_WORD)
-			return apply_string(field, text);
-		if (field)
-			*(uint32_t *)field = i;
-		return 0;
+	if (i < 0) {
+		snprintf(expected, size, "one of %s", o->choices);
+		return -EINVAL;
 	}
-	snprintf(expected, size, "one of %s", o->choices);
-	return -EINVAL;
+	if (field && o->type == OPTION_WORD)
+		return apply_string(field, text);
+	if (field)
+		*(uint32_t *)field = (uint32_t)i;
+	return 0;
+}
+
+static int check_words(const struct option_row *o, const char *text, char *expected, size_t size)
+{
+	struct str rest = str_of(text), word;
+
+	while (next_word(&rest, ',', &word))
+		if (place_of(word, str_of(o->choices), '|') < 0) {
+			snprintf(expected, size, "one or more (with commas) of %s", o->choices);
+			return -EINVAL;
+		}
+	return 0;
+}
+
+bool option_has_word(const char *text, struct str word)
+{
+	return text && place_of(word, str_of(text), ',') >= 0;
 }
 
 static int apply_bool(void *field, const char *text, char *expected, size_t size)
@@ -254,6 +289,8 @@ int option_apply(const struct option_row *o, struct config *c, const char *text,
 	case OPTION_CHOICE:
 	case OPTION_WORD:
 		return apply_choice(o, field, text, expected, size);
+	case OPTION_WORDS:
+		return check_words(o, text, expected, size);
 	case OPTION_LIST:
 		return list_add(field, text);
 	case OPTION_STRING:

@@ -15,6 +15,7 @@ enum option_type {
 	OPTION_LIST,			/* struct strings */
 	OPTION_CHOICE,			/* uint32_t: place in choices */
 	OPTION_WORD,			/* char *: one of choices */
+	OPTION_WORDS,			/* read by text: some of choices, with commas between */
 };
 
 struct option_row {
@@ -24,7 +25,7 @@ struct option_row {
 	const char *flag;		/* without "--", or NULL */
 	const char *arg;		/* what --help calls the value; "[=X]": may be left out */
 	const char *otel;		/* OTEL_* variable that sets it too, or NULL */
-	const char *choices;		/* OPTION_CHOICE, OPTION_WORD: "a|b|c" */
+	const char *choices;		/* OPTION_CHOICE, OPTION_WORD(S): "a|b|c" */
 	size_t offset;			/* in struct config; NO_FIELD: read by text (OTLP) */
 	uint64_t min, max;		/* of numbers; max 0: the type's own */
 	const char *help;
@@ -40,6 +41,9 @@ int option_by_flag(struct str flag);
 int option_by_env(struct str name);
 /* SONDE_CAPTURE_RING_SIZE for capture.ring_size. */
 void option_env_name(const struct option_row *o, char *buf, size_t size);
+
+/* Is `word` among the words of an OPTION_WORDS' text (NULL: none)? */
+bool option_has_word(const char *text, struct str word);
 
 /* Text to the field in c. -EINVAL: *expected says what would be right (static or in buf). */
 int option_apply(const struct option_row *o, struct config *c, const char *text, char *expected, size_t size);
