@@ -113,9 +113,14 @@ static void tell_self(struct loader *l, uint32_t kind)
 
 /* ---- what discovery wants ---- */
 
+/* Active before the first process is known to the kernel half: a child that it forks at once is watched too. */
 static int on_watch(void *ctx, uint32_t tgid, const struct process_policy *p)
 {
-	return capture_watch_process(((struct loader *)ctx)->capture, tgid, p);
+	struct loader *l = ctx;
+
+	if (!discover_processes(l->discover))
+		capture_new_generation(l->capture, true);
+	return capture_watch_process(l->capture, tgid, p);
 }
 
 static int on_unwatch(void *ctx, uint32_t tgid)
