@@ -148,6 +148,7 @@ install: all $B/sonde.8
 	install -D -m 755 $B/sonde $(DESTDIR)$(PREFIX)/bin/sonde
 	install -D -m 644 $B/sonde.8 $(DESTDIR)$(PREFIX)/share/man/man8/sonde.8
 	install -D -m 644 deploy/sonde.service $(DESTDIR)$(PREFIX)/lib/systemd/system/sonde.service
+	sed -i 's|^ExecStart=/usr/local/|ExecStart=$(PREFIX)/|' $(DESTDIR)$(PREFIX)/lib/systemd/system/sonde.service
 
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/sonde $(DESTDIR)$(PREFIX)/share/man/man8/sonde.8 \
