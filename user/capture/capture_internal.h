@@ -54,6 +54,9 @@ int program_try(const struct program *p);
 typedef void (*iterator_rows)(void *ctx, const void *rows, size_t n);
 int iterator_run(struct bpf_program *prog, struct bpf_map *map, iterator_rows f, void *ctx);
 
+/* Frees what capture_read_turns() remembers. */
+void turns_release(struct capture *c);
+
 /* Why loading or attaching failed with err, and what to do, as one sentence in buf. */
 void capture_reason(char *buf, size_t n, int err);
 
