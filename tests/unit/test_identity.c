@@ -25,16 +25,17 @@ struct seen {
 	enum runtime runtime;
 };
 
-static struct seen identify(const char *exe, const char *args, const char *cgroup, const char *otel_name,
-			    const char *otel_attributes)
+static struct seen identify_as(const char *comm, const char *exe, const char *args, const char *cgroup,
+			       const char *otel_name, const char *otel_attributes)
 {
-	struct process p = { .pid = 7, .ppid = 1, .ns_pid = 7, .start_ticks = 100, .comm = "comm" };
+	struct process p = { .pid = 7, .ppid = 1, .ns_pid = 7, .start_ticks = 100 };
 	struct process_otel otel = { 0 };
 	struct elf_facts elf = { .build_id = "00112233445566778899aabbccddeeff00112233" };
 	struct identity_facts f = { .process = &p, .otel = &otel, .elf = &elf, .host_id = STR("host") };
 	struct seen seen;
 	char space[512];
 
+	snprintf(p.comm, sizeof(p.comm), "%s", comm);
 	snprintf(p.exe, sizeof(p.exe), "%s", exe);
 	snprintf(p.cgroup, sizeof(p.cgroup), "%s", cgroup);
 	snprintf(otel.service_name, sizeof(otel.service_name), "%s", otel_name);
@@ -42,6 +43,12 @@ static struct seen identify(const char *exe, const char *args, const char *cgrou
 	f.args = args_of(args, space, sizeof(space));
 	seen.runtime = identity_find(&seen.s, &f);
 	return seen;
+}
+
+static struct seen identify(const char *exe, const char *args, const char *cgroup, const char *otel_name,
+			    const char *otel_attributes)
+{
+	return identify_as("comm", exe, args, cgroup, otel_name, otel_attributes);
 }
 
 TEST(scripts_name_their_interpreter)
@@ -178,6 +185,21 @@ TEST(names_come_from_the_best_source_there_is)
 		identity_configured(&seen.s, "config");
 		assert_string_equal(seen.s.name_source, i ? "config" : "environment");
 	}
+}
+
+TEST(a_program_with_several_names_is_what_it_was_started_as)
+{
+	static const struct { const char *comm, *args, *name; } cases[] = {
+		{ "redis-server", "redis-server 127.0.0.1:6379", "redis-server" },
+		{ "a-very-long-nam", "/usr/bin/a-very-long-name-indeed -x", "a-very-long-name-indeed" },
+		{ "renamed", "redis-server", "redis-check-rdb" },
+		{ "redis-server", "", "redis-check-rdb" },
+		{ "redis", "redis-server", "redis-check-rdb" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		assert_string_equal(identify_as(cases[i].comm, "/usr/bin/redis-check-rdb", cases[i].args, "/", "", "").s.name,
+				    cases[i].name);
 }
 
 TEST(an_interpreters_build_is_not_its_scripts_version)

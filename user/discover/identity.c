@@ -133,12 +133,22 @@ static bool name_from_script(struct service *s, const struct identity_facts *f)
 	return in && script_name(in, f->args, name, sizeof(name)) && name_set(s, str_of(name), "script");
 }
 
+/* A program with several names (busybox, Debian's redis-server) is what it was started as: its first argument's file,
+ * where comm agrees, which execve() set from the same name. Empty when they disagree. */
+static struct str started_as(const struct identity_facts *f)
+{
+	struct str comm = str_of(f->process->comm), name = { f->args.p, str_find(f->args, '\0') };
+
+	name.n = str_find(name, ' ');	/* some add their address to the title */
+	name = last_component(name);
+	return comm.n && str_starts(name, comm) && (name.n == comm.n || comm.n == sizeof(f->process->comm) - 1) ?
+	       name : (struct str){ 0 };
+}
+
 static bool name_from_executable(struct service *s, const struct identity_facts *f)
 {
-	const char *slash = strrchr(f->process->exe, '/');
-	const char *file = slash ? slash + 1 : f->process->exe;
-
-	return name_set(s, str_of(*file ? file : f->process->comm), "executable");
+	return name_set(s, started_as(f), "executable") || name_set(s, last_component(str_of(f->process->exe)), "executable") ||
+	       name_set(s, str_of(f->process->comm), "executable");
 }
 
 static bool (*const name_sources[])(struct service *s, const struct identity_facts *f) = {

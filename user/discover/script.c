@@ -58,7 +58,7 @@ static bool option_in(const char *options, struct str option)
 	return false;
 }
 
-static struct str last_component(struct str path)
+struct str last_component(struct str path)
 {
 	for (size_t i = path.n; i > 0; i--)
 		if (path.p[i - 1] == '/')

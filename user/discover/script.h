@@ -23,4 +23,7 @@ const struct interpreter *interpreter_of(const char *exe);
 /* The name of what it runs; false when the arguments do not say. args: each ended by a NUL. */
 bool script_name(const struct interpreter *in, struct str args, char *name, size_t size);
 
+/* The part of a path behind its last slash. */
+struct str last_component(struct str path);
+
 #endif
