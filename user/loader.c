@@ -42,7 +42,8 @@ struct loader {
 	size_t queued;
 	uint64_t dropped_messages;
 	bool worker_gone;
-	bool changed;			/* the selection, since changed_at */
+	bool active;			/* some process is watched */
+	bool changed;			/* processes came since the scan at changed_at */
 	uint64_t changed_at;
 };
 
@@ -113,13 +114,19 @@ static void tell_self(struct loader *l, uint32_t kind)
 
 /* ---- what discovery wants ---- */
 
+static void set_active(struct loader *l, bool active)
+{
+	if (l->active != active)
+		capture_new_generation(l->capture, active);
+	l->active = active;
+}
+
 /* Active before the first process is known to the kernel half: a child that it forks at once is watched too. */
 static int on_watch(void *ctx, uint32_t tgid, const struct process_policy *p)
 {
 	struct loader *l = ctx;
 
-	if (!discover_processes(l->discover))
-		capture_new_generation(l->capture, true);
+	set_active(l, true);
 	return capture_watch_process(l->capture, tgid, p);
 }
 
@@ -158,12 +165,11 @@ static void scan_netns(struct loader *l, uint32_t pid)
 		log_err(-errno, "back to the agent's network namespace");
 }
 
-/* A burst of new processes is one change: the first counts at once, the rest together. */
-static void change(struct loader *l, uint64_t now)
+/* A burst of new processes is scanned once: the first at once, the rest together. */
+static void scan_again(struct loader *l, uint64_t now)
 {
 	l->changed = false;
 	l->changed_at = now;
-	capture_new_generation(l->capture, discover_processes(l->discover) > 0);
 	capture_scan_sockets(l->capture);
 }
 
@@ -174,10 +180,17 @@ static void on_changed(void *ctx, uint32_t new_netns, uint32_t pid)
 
 	if (new_netns)
 		scan_netns(l, pid);
-	if (now - l->changed_at >= CHANGE_INTERVAL_NS)
-		change(l, now);
+	else if (now - l->changed_at >= CHANGE_INTERVAL_NS)
+		scan_again(l, now);
 	else
 		l->changed = true;
+}
+
+static void on_redecide(void *ctx)
+{
+	struct loader *l = ctx;
+
+	capture_new_generation(l->capture, l->active);
 }
 
 static void on_listener(void *ctx, uint32_t tgid, uint16_t port, uint32_t netns)
@@ -207,7 +220,7 @@ static int discover_start(struct loader *l)
 {
 	const struct config *c = l->config;
 	_cleanup_(freep) struct discover_name *names = calloc(c->services.n + 1, sizeof(*names));
-	struct discover_sink sink = { l, on_watch, on_unwatch, on_service, on_changed };
+	struct discover_sink sink = { l, on_watch, on_unwatch, on_service, on_changed, on_redecide };
 	struct discover_options opt = {
 		.select = (const char *const *)c->select.v, .n_select = c->select.n,
 		.exclude = (const char *const *)c->exclude.v, .n_exclude = c->exclude.n,
@@ -357,8 +370,9 @@ static int loop(struct loader *l, int signals)
 		}
 		ring_drain(l->processes, 4096, on_process_record, l);
 		on_worker_message(l);
+		set_active(l, discover_processes(l->discover) > 0);
 		if (l->changed && now - l->changed_at >= CHANGE_INTERVAL_NS)
-			change(l, now);
+			scan_again(l, now);
 		if (now >= read_at) {
 			read_at = now + READ_INTERVAL_NS;
 			read_maps(l);

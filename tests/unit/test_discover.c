@@ -22,6 +22,7 @@ struct world {
 	size_t n_services, n_unwatched;
 	uint32_t namespaces[EVENTS_MAX];
 	size_t n_changed;
+	size_t n_redecided;
 	int watch_error;
 	uint32_t dies;			/* this pid ends just before the kernel gets its policy */
 };
@@ -137,9 +138,14 @@ static void on_changed(void *ctx, uint32_t netns, uint32_t pid)
 	w->namespaces[w->n_changed++] = netns;
 }
 
+static void on_redecide(void *ctx)
+{
+	((struct world *)ctx)->n_redecided++;
+}
+
 static void world_open(struct world *w, struct discover_options opt, const char *select, const char *exclude)
 {
-	struct discover_sink sink = { w, on_watch, on_unwatch, on_service, on_changed };
+	struct discover_sink sink = { w, on_watch, on_unwatch, on_service, on_changed, on_redecide };
 	char *why;
 
 	memset(w, 0, sizeof(*w));
@@ -344,7 +350,8 @@ TEST(what_a_child_executes_is_decided_anew)
 	tell(&w, REC_EXEC, 14, 0, 1, "/fake/logrotate");
 	assert_int_equal(w.watched[14], 0);
 	assert_int_equal(discover_processes(w.d), 3);
-	assert_int_equal(w.n_changed, 2);
+	assert_int_equal(w.n_changed, 1);
+	assert_int_equal(w.n_redecided, 1);	/* what it inherited was decided for nginx */
 	process_make(&w, (struct fake){ .pid = 14, .ppid = 10, .exe = "/fake/nginx" });
 	tell(&w, REC_EXEC, 14, 0, 0, "/fake/nginx");
 	assert_int_equal(w.watched[14], 1);
@@ -430,6 +437,7 @@ TEST(each_namespace_is_announced_once)
 	discover_scan(w.d);
 	assert_int_equal(w.n_changed, 3);
 	assert_int_equal(w.namespaces[2], 0);
+	assert_int_equal(w.n_redecided, 0);
 	world_close(&w);
 }
 

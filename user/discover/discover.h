@@ -14,9 +14,11 @@ struct discover_sink {
 	int (*watch)(void *ctx, uint32_t tgid, const struct process_policy *p);
 	int (*unwatch)(void *ctx, uint32_t tgid);
 	void (*service)(void *ctx, const struct service *s);	/* new or changed */
-	/* Selection changed: decide sockets anew; a network namespace that was not scanned yet must be
-	 * (netns inode and a pid that lives in it, 0 if none new). */
+	/* Processes are watched that were not: what they hold open already may be listed. For a network namespace
+	 * that is new: its inode and a pid that lives in it, else 0 and 0. */
 	void (*changed)(void *ctx, uint32_t new_netns, uint32_t pid_in_it);
+	/* A process that lives on is not watched any more, or as another service: what was decided of sockets is void. */
+	void (*redecide)(void *ctx);
 };
 
 struct discover_options {

@@ -10,7 +10,9 @@ void changes_tell(struct discover *d)
 		d->sink.changed(d->sink.ctx, d->pending[i].netns, d->pending[i].pid);
 	if (d->changed && !d->n_pending)
 		d->sink.changed(d->sink.ctx, 0, 0);
-	d->changed = false;
+	if (d->redecide)
+		d->sink.redecide(d->sink.ctx);
+	d->changed = d->redecide = false;
 	d->n_pending = 0;
 }
 
@@ -65,7 +67,7 @@ void member_unwatch(struct discover *d, struct member *m)
 	if (!m->service)
 		return;
 	d->sink.unwatch(d->sink.ctx, m->p.pid);
-	d->changed = true;
+	d->redecide = true;
 	member_leave(d, m);
 }
 
@@ -130,6 +132,7 @@ int member_join(struct discover *d, struct member *m, uint32_t number, enum runt
 		d->refused++;
 		return err;
 	}
+	d->redecide |= m->service != 0;
 	member_enter(d, m, number, runtime);
 	d->changed = true;
 	return 0;

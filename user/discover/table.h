@@ -38,7 +38,7 @@ struct discover {
 	struct instances instances;
 	size_t watched;
 	uint64_t scans, refused;
-	bool changed;
+	bool changed, redecide;
 	struct { uint32_t netns, pid; } pending[NETNS_PENDING];	/* namespaces to announce */
 	size_t n_pending;
 };
