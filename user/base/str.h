@@ -54,12 +54,33 @@ static inline size_t str_find(struct str s, char c)
 	return q ? (size_t)(q - s.p) : s.n;
 }
 
+static inline bool is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
 /* The view without leading and trailing blanks and tabs. */
-struct str str_trim(struct str s);
+static inline struct str str_trim(struct str s)
+{
+	while (s.n && is_blank(s.p[0]))
+		str_skip(&s, 1);
+	while (s.n && is_blank(s.p[s.n - 1]))
+		s.n--;
+	return s;
+}
 
 /* Cuts *in at the first c: the part before it goes to *part, *in becomes what follows it. False when
  * there is no c (nothing moves). */
-bool str_cut(struct str *in, char c, struct str *part);
+static inline bool str_cut(struct str *in, char c, struct str *part)
+{
+	size_t at = str_find(*in, c);
+
+	if (at == in->n)
+		return false;
+	*part = (struct str){ in->p, at };
+	str_skip(in, at + 1);
+	return true;
+}
 
 /* Whole view as unsigned decimal; false on empty, other bytes or overflow (*v untouched). */
 bool str_to_u64(struct str s, uint64_t *v);

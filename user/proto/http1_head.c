@@ -108,11 +108,6 @@ static int cut_start_line(struct str in, enum dir dir, struct http1_head *h)
 	return is_token(h->method) ? 0 : -EPROTO;
 }
 
-static bool is_blank(char c)
-{
-	return c == ' ' || c == '\t';
-}
-
 /* RFC 9112 5.2: each line break of a folded field becomes blanks. */
 static bool unfold(struct arena *a, struct str *value)
 {
@@ -175,7 +170,7 @@ static size_t field_of(struct str name)
 #undef X
 	size_t f = 0;
 
-	if (name.n == 0 || name.n >= 32 || !(lengths >> name.n & 1))
+	if (name.n >= 32 || !(lengths >> name.n & 1))
 		return FIELD_COUNT;
 	while (f < FIELD_COUNT && !(field_names[f].n == name.n && field_names[f].p[0] == (name.p[0] | 0x20) &&
 				    str_eq_nocase(field_names[f], name)))
@@ -218,6 +213,16 @@ static int keep_configured(struct str name, struct str value, const struct proto
 	return (*at)->value.p ? 0 : -ENOMEM;
 }
 
+/* Most fields are not asked for, which their first letter tells. Blanks there may hide a letter. */
+static bool may_be_asked_for(char first)
+{
+#define X(name, text) | 1u << ((text)[0] & 31)
+	static const uint32_t letters = 1u << (' ' & 31) | 1u << ('\t' & 31) HTTP1_FIELDS(X);
+#undef X
+
+	return letters >> (first & 31) & 1;
+}
+
 /* `line` and the lines that continue it. Lines without a colon are passed over: the server's answer to
  * them is its own business, and they do not frame anything. */
 static int keep_field(struct str line, struct str *in, const struct proto_options *opt, struct arena *a,
@@ -232,6 +237,8 @@ static int keep_field(struct str line, struct str *in, const struct proto_option
 		value.n = (size_t)(more.p + more.n - value.p);
 		folded = true;
 	}
+	if (opt->n_headers == 0 && !may_be_asked_for(value.p[0]))
+		return 0;
 	name = (struct str){ value.p, str_find(value, ':') };
 	if (name.n == value.n)
 		return 0;
@@ -248,9 +255,10 @@ static int keep_field(struct str line, struct str *in, const struct proto_option
 	return err ? err : keep_configured(name, value, opt, a, h);
 }
 
-int http1_head_parse(struct str in, enum dir dir, bool cut, const struct proto_options *opt, struct arena *a,
+ssize_t http1_head_parse(struct str in, enum dir dir, bool cut, const struct proto_options *opt, struct arena *a,
 		     struct http1_head *h)
 {
+	const char *start = in.p;
 	struct str line;
 	int err;
 
@@ -258,7 +266,10 @@ int http1_head_parse(struct str in, enum dir dir, bool cut, const struct proto_o
 	if (!http1_take_line(&in, &line))
 		return cut ? cut_start_line(in, dir, h) : -EPROTO;
 	err = dir == DIR_REQUEST ? request_line(line, h) : status_line(line, h);
-	while (!err && http1_take_line(&in, &line) && line.n)
+	while (!err && http1_take_line(&in, &line)) {
+		if (!line.n)
+			return in.p - start;
 		err = keep_field(line, &in, opt, a, h);
+	}
 	return err;
 }

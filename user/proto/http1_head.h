@@ -62,8 +62,9 @@ size_t http1_head_size(struct str in, size_t *scanned);
 /* "HTTP/1.x"; *minor is the x. */
 bool http1_version(struct str s, uint8_t *minor);
 
-/* Reads a head. `cut`: it is not whole, take what there is. 0, -EPROTO for no HTTP/1, -ENOMEM. */
-int http1_head_parse(struct str in, enum dir dir, bool cut, const struct proto_options *opt, struct arena *a,
+/* Reads a head. Returns its bytes with the empty line, 0 when that is not there (fields were read as far as
+ * they go; `cut`: so was the start line), -EPROTO for no HTTP/1, -ENOMEM. */
+ssize_t http1_head_parse(struct str in, enum dir dir, bool cut, const struct proto_options *opt, struct arena *a,
 		     struct http1_head *h);
 
 #endif

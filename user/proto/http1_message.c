@@ -71,6 +71,13 @@ static void read_forwarded(struct str field, struct http1_message *m)
 
 static void read_proxies(const struct http1_head *h, struct http1_message *m)
 {
+	const struct str *f = h->fields;
+
+	if (!(f[FIELD_FORWARDED].n | f[FIELD_X_FORWARDED_FOR].n | f[FIELD_X_FORWARDED_PROTO].n |
+	      f[FIELD_X_FORWARDED_HOST].n)) {
+		m->forwarded.scheme = known_scheme(m->url.scheme);
+		return;
+	}
 	if (h->fields[FIELD_FORWARDED].n)
 		read_forwarded(h->fields[FIELD_FORWARDED], m);
 	if (!m->client.n)

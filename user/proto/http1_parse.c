@@ -107,29 +107,28 @@ static ssize_t give(struct msg *out, enum dir dir, const struct http1_head *h, s
 	return 0;
 }
 
-static ssize_t parse_whole_head(struct http1_state *s, const struct proto_options *opt, enum dir dir, struct str head,
-				struct msg *out)
+/* A head of `bytes` is h: what it begins. */
+static ssize_t take_head(struct http1_state *s, enum dir dir, const struct http1_head *h, size_t bytes, struct msg *out)
 {
 	struct http1_message *m;
-	struct http1_head h;
 	uint64_t length;
-	ssize_t err = http1_head_parse(head, dir, false, opt, out->arena, &h);
+	ssize_t err;
 
-	if (err || is_interim(&h))
-		return err ? err : (ssize_t)head.n;
-	err = dir == DIR_REQUEST ? request_body(s, &h, &length) : response_body(s, &h, out, &length);
+	if (is_interim(h))
+		return (ssize_t)bytes;
+	err = dir == DIR_REQUEST ? request_body(s, h, &length) : response_body(s, h, out, &length);
 	if (!err && dir == DIR_REQUEST)
-		err = push_request(s, h.method);
+		err = push_request(s, h->method);
 	if (!err)
-		err = give(out, dir, &h, &m);
+		err = give(out, dir, h, &m);
 	if (err)
 		return err;
-	m->head_bytes = (uint32_t)head.n;
+	m->head_bytes = (uint32_t)bytes;
 	m->until_close = out->until_close;
 	out->end = s->half[dir].phase == PHASE_HEAD || out->handoff;
 	if (out->end)
 		m->body_bytes = (int64_t)length;
-	return (ssize_t)(head.n + length);
+	return (ssize_t)(bytes + length);
 }
 
 /* The message ends with what was captured of it; how long its body is is not known. */
@@ -186,18 +185,26 @@ static ssize_t parse_head(struct http1_state *s, const struct proto_options *opt
 {
 	struct http1_half *half = &s->half[dir];
 	size_t n = empty_lines(in);
+	struct http1_head h;
+	ssize_t size = 0;
 
 	if (n)
 		return (ssize_t)n;
 	if (!may_be_head(in, dir))
 		return -EPROTO;
-	n = http1_head_size(in, &half->scanned);
-	if (n == 0 && !out->cut)
-		return in.n > HEAD_MAX ? -EPROTO : 0;
-	half->scanned = 0;
-	if (n == 0)
-		return parse_cut_head(s, opt, dir, in, out);
-	return parse_whole_head(s, opt, dir, (struct str){ in.p, n }, out);
+	/* Nearly every head comes in one piece: then one look at its bytes is enough. */
+	if (!half->scanned)
+		size = http1_head_parse(in, dir, false, opt, out->arena, &h);
+	if (size <= 0) {
+		n = http1_head_size(in, &half->scanned);
+		if (n == 0 && !out->cut)
+			return in.n > HEAD_MAX ? -EPROTO : 0;
+		half->scanned = 0;
+		if (n == 0)
+			return parse_cut_head(s, opt, dir, in, out);
+		size = http1_head_parse((struct str){ in.p, n }, dir, false, opt, out->arena, &h);
+	}
+	return size < 0 ? size : take_head(s, dir, &h, (size_t)size, out);
 }
 
 /* chunk-size [ chunk-ext ] (RFC 9112 7.1) */
