@@ -113,12 +113,22 @@ $B/bench/%: tests/bench/%.c $B/user/pipeline.o $B/libsonde.a
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -o $@ $< $B/user/pipeline.o $B/libsonde.a $(LDLIBS)
 
-# Fuzz targets are built from the sources with clang, not from libsonde.a: they need instrumentation.
+# Fuzz targets need clang's instrumentation, so the rooms that they reach are built a second time.
 FUZZ_SRC := $(foreach r,base stream proto span config discover,$(wildcard user/$r/*.c)) user/export/target.c
-$B/fuzz/%: tests/fuzz/%.c $(FUZZ_SRC) $(wildcard user/*/*.h bpf/*.h)
-	$(call say,FUZZ,$@)
+FUZZ_OBJ := $(FUZZ_SRC:%.c=$B/fuzz/%.o)
+FUZZ_FLAGS := -std=gnu11 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined
+
+$B/fuzz/user/%.o: user/%.c Makefile
+	$(call say,FUZZCC,$<)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CLANG) $(CPPFLAGS) -std=gnu11 -O1 -g -fsanitize=fuzzer,address,undefined -o $@ $< $(FUZZ_SRC) \
+	$(Q)$(CLANG) $(CPPFLAGS) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link -MMD -MP -c -o $@ $<
+
+$B/fuzz/libsonde.a: $(FUZZ_OBJ)
+	$(Q)rm -f $@ && ar qcs $@ $^
+
+$B/fuzz/%: tests/fuzz/%.c $B/fuzz/libsonde.a
+	$(call say,FUZZ,$@)
+	$(Q)$(CLANG) $(CPPFLAGS) $(FUZZ_FLAGS) -fsanitize=fuzzer -MMD -MP -o $@ $< $B/fuzz/libsonde.a \
 		$(shell $(PKG_CONFIG) --libs yaml-0.1 zlib) -lm
 
 fuzz: $(FUZZ)
@@ -160,4 +170,4 @@ $B/sonde.8: $B/sonde
 clean:
 	rm -rf $B
 
--include $(OBJ:.o=.d) $(TOP_OBJ:.o=.d) $(UNIT:=.d) $(BPF_TEST:=.d) $(BENCH:=.d)
+-include $(FUZZ_OBJ:.o=.d) $(FUZZ:=.d) $(OBJ:.o=.d) $(TOP_OBJ:.o=.d) $(UNIT:=.d) $(BPF_TEST:=.d) $(BENCH:=.d)
