@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* arena.h: blocks of at least ARENA_BLOCK bytes in a list. */
+/* arena.h: blocks of at least ARENA_BLOCK_BYTES in a list. */
 #include "base/arena.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 
-#define ARENA_BLOCK 1000	/* with malloc's own words just below 1 KiB */
+#define ROOM (ARENA_BLOCK_BYTES - sizeof(struct arena_block))	/* of an ordinary block */
 
 static bool arena_grow(struct arena *a, size_t n)
 {
-	size_t size = MAX(n, (size_t)ARENA_BLOCK);
-	struct arena_block *b = malloc(sizeof(*b) + size);
+	size_t size = MAX(n, ROOM);
+	struct arena_block *b = a->pool && size == ROOM ? pool_take(a->pool) : malloc(sizeof(*b) + size);
 
 	if (!b)
 		return false;
@@ -85,7 +85,7 @@ void arena_absorb(struct arena *dst, struct arena *src)
 		end = &(*end)->next;
 	*end = src->blocks;
 	dst->total += src->total;
-	*src = (struct arena){ 0 };
+	*src = (struct arena){ .pool = src->pool };
 }
 
 void arena_release(struct arena *a)
@@ -93,7 +93,10 @@ void arena_release(struct arena *a)
 	while (a->blocks) {
 		struct arena_block *next = a->blocks->next;
 
-		free(a->blocks);
+		if (a->pool && a->blocks->size == ROOM)
+			pool_give(a->pool, a->blocks);
+		else
+			free(a->blocks);
 		a->blocks = next;
 	}
 	a->used = 0;

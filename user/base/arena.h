@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Bump allocator for what lives and dies together (one exchange, one span): many small strings, one
- * free. Blocks are malloc'd; the first may be embedded in the owner. */
+ * free. Blocks are malloc'd, or come from a pool of ARENA_BLOCK_BYTES. */
 #ifndef SONDE_BASE_ARENA_H
 #define SONDE_BASE_ARENA_H
 
+#include "base/pool.h"
 #include "base/str.h"
+
+#define ARENA_BLOCK_BYTES 1016	/* of an ordinary block, all in all: with malloc's own words 1 KiB */
 
 struct arena_block {
 	struct arena_block *next;
@@ -16,6 +19,7 @@ struct arena {
 	struct arena_block *blocks;	/* newest first */
 	size_t used;			/* of the newest block */
 	size_t total;			/* bytes of all blocks: what it costs */
+	struct pool *pool;		/* NULL, or where ordinary blocks come from and go to */
 };
 
 /* n zeroed bytes, aligned to 8; NULL when out of memory. */

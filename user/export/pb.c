@@ -47,19 +47,38 @@ void pb_end(struct pb *w)
 	w->out->n += written;
 }
 
-static bool is_ascii(struct str s)
+void pb_long_varint(struct pb *w, uint64_t v)
+{
+	size_t n = v < 128 ? 1 : (size_t)(70 - __builtin_clzll(v)) / 7;
+	uint8_t *p = pb_take(w, n);
+
+	if (!p)
+		return;
+	for (; v >= 128; v >>= 7)
+		*p++ = (uint8_t)(v | 128);
+	*p = (uint8_t)v;
+}
+
+/* Copies n bytes; false (whatever was copied) when they are not all ASCII. In words, the last of which may
+ * overlap the one before: a call of memcpy() and a second look cost three times as much for short strings. */
+static bool copy_ascii(uint8_t *to, const char *from, size_t n)
 {
 	const uint64_t high = 0x8080808080808080ull;
-	uint64_t word = 0, any = 0;
-	size_t i = 0;
+	uint64_t word, any = 0;
 
-	for (; i + 8 <= s.n; i += 8) {
-		memcpy(&word, s.p + i, 8);
+	if (n < 8) {
+		for (size_t i = 0; i < n; i++)
+			any |= to[i] = (uint8_t)from[i];
+		return !(any & high);
+	}
+	for (size_t i = 0; i + 8 < n; i += 8) {
+		memcpy(&word, from + i, 8);
+		memcpy(to + i, &word, 8);
 		any |= word;
 	}
-	for (; i < s.n; i++)
-		any |= (uint8_t)s.p[i];
-	return !(any & high);
+	memcpy(&word, from + n - 8, 8);
+	memcpy(to + n - 8, &word, 8);
+	return !((any | word) & high);
 }
 
 /* How much of s, from its beginning, is UTF-8. */
@@ -100,8 +119,15 @@ static void pb_string_repaired(struct pb *w, uint32_t field, struct str s)
 
 void pb_string(struct pb *w, uint32_t field, struct str s)
 {
-	if (is_ascii(s) || utf8_valid(s) == s.n)
-		pb_bytes(w, field, s.p, s.n);
-	else
+	uint8_t *p = pb_take(w, s.n);
+
+	if (!p && s.n)
+		return;
+	if (!copy_ascii(p, s.p, s.n) && utf8_valid(s) != s.n) {
+		w->p += s.n;
 		pb_string_repaired(w, field, s);
+		return;
+	}
+	pb_varint(w, s.n);
+	pb_tag(w, field, PB_BYTES);
 }

@@ -35,16 +35,15 @@ static inline uint8_t *pb_take(struct pb *w, size_t n)
 	return w->p -= n;
 }
 
+void pb_long_varint(struct pb *w, uint64_t v);
+
+/* Most lengths and all tags are one byte. */
 static inline void pb_varint(struct pb *w, uint64_t v)
 {
-	size_t n = v < 128 ? 1 : (size_t)(70 - __builtin_clzll(v)) / 7;
-	uint8_t *p = pb_take(w, n);
-
-	if (!p)
-		return;
-	for (; v >= 128; v >>= 7)
-		*p++ = (uint8_t)(v | 128);
-	*p = (uint8_t)v;
+	if (v < 128 && w->p > w->low)
+		*--w->p = (uint8_t)v;
+	else
+		pb_long_varint(w, v);
 }
 
 static inline void pb_raw(struct pb *w, const void *bytes, size_t n)

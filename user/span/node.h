@@ -54,6 +54,7 @@ struct tracer {
 	void *ctx;
 	struct hash nodes;		/* by node_key() */
 	struct hash threads, processes;
+	struct pool spare_nodes, spare_threads, spare_processes;
 	struct list held;		/* finished, wait for their parent */
 	struct list peers;		/* left, but the other end may still ask for their ids */
 	struct list late;		/* left without a parent that may still turn up */

@@ -9,6 +9,7 @@
 #include <sys/random.h>
 
 #define LATE_WINDOWS 15	/* how long a call that left alone can still be linked from its parent */
+#define SPARES_MAX 256
 
 /* ---- ids: splitmix64 ---- */
 
@@ -50,13 +51,13 @@ static struct thread *thread_need(struct tracer *t, uint32_t tgid, uint32_t tid,
 
 	if (th || !(tid || task))
 		return th;
-	th = calloc(1, sizeof(*th));
+	th = pool_take_zeroed(&t->spare_threads);
 	if (!th)
 		return NULL;
 	th->key = thread_key(tgid, tid, task);
 	th->tgid = tgid;
 	if (hash_put(&t->threads, th->key, th)) {
-		free(th);
+		pool_give(&t->spare_threads, th);
 		return NULL;
 	}
 	return th;
@@ -95,7 +96,7 @@ static void thread_remove(struct tracer *t, struct node *n)
 	n->thread = NULL;
 	if (!th->open && !th->pending) {
 		hash_del(&t->threads, th->key);
-		free(th);
+		pool_give(&t->spare_threads, th);
 	}
 }
 
@@ -104,12 +105,12 @@ static void process_count(struct tracer *t, uint32_t tgid, int change)
 	struct process *p = hash_get(&t->processes, tgid);
 
 	if (!p && change > 0) {
-		p = calloc(1, sizeof(*p));
+		p = pool_take_zeroed(&t->spare_processes);
 		if (!p)
 			return;
 		p->tgid = tgid;
 		if (hash_put(&t->processes, tgid, p)) {
-			free(p);
+			pool_give(&t->spare_processes, p);
 			return;
 		}
 	}
@@ -119,7 +120,7 @@ static void process_count(struct tracer *t, uint32_t tgid, int change)
 	if (!p->open) {
 		t->process_idle = true;
 		hash_del(&t->processes, tgid);
-		free(p);
+		pool_give(&t->spare_processes, p);
 	}
 }
 
@@ -131,7 +132,7 @@ static struct node *node_new(struct tracer *t, bool server, const struct evidenc
 
 	if (t->nodes.n >= 4 * (size_t)t->opt.spans_max)
 		return NULL;
-	n = calloc(1, sizeof(*n));
+	n = pool_take_zeroed(&t->spare_nodes);
 	if (!n)
 		return NULL;
 	n->server = server;
@@ -139,7 +140,7 @@ static struct node *node_new(struct tracer *t, bool server, const struct evidenc
 	n->peer_expected = !server && e->peer_watched;
 	span_id_make(t, &n->id);
 	if (hash_put(&t->nodes, node_key(server, e->exchange), n)) {
-		free(n);
+		pool_give(&t->spare_nodes, n);
 		return NULL;
 	}
 	return n;
@@ -189,7 +190,7 @@ static void node_release(struct tracer *t, struct node *n)
 	thread_remove(t, n);
 	if (parent)
 		children_remove(n);
-	free(n);
+	pool_give(&t->spare_nodes, n);
 	if (parent)
 		node_release(t, parent);
 }
@@ -567,6 +568,9 @@ int tracer_new(struct tracer **out, const struct tracer_options *opt, void (*sin
 	t->sink = sink;
 	t->ctx = ctx;
 	t->random = opt->seed;
+	t->spare_nodes = (struct pool){ .size = sizeof(struct node), .max = SPARES_MAX };
+	t->spare_threads = (struct pool){ .size = sizeof(struct thread), .max = SPARES_MAX };
+	t->spare_processes = (struct pool){ .size = sizeof(struct process), .max = SPARES_MAX };
 	if (!opt->seed && getrandom(&t->random, sizeof(t->random), 0) != sizeof(t->random)) {
 		free(t);
 		return -EIO;
@@ -595,5 +599,8 @@ void tracer_free(struct tracer *t)
 	free_all(&t->nodes);
 	free_all(&t->threads);
 	free_all(&t->processes);
+	pool_release(&t->spare_nodes);
+	pool_release(&t->spare_threads);
+	pool_release(&t->spare_processes);
 	free(t);
 }

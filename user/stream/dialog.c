@@ -68,8 +68,10 @@ static struct work *dialog_work(struct stream_table *t, struct conn *c, struct d
 		return NULL;
 	w->conn = c;
 	w->dialog = d;
-	for (unsigned i = 0; i < LANE_COUNT; i++)
+	for (unsigned i = 0; i < LANE_COUNT; i++) {
 		flow_open(&w->lanes[i].flow, d->next[i]);
+		w->lanes[i].scratch.pool = &t->blocks;
+	}
 	d->work = w;
 	work_link(t, w);
 	t->stats.memory += sizeof(*w);

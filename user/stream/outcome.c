@@ -17,7 +17,8 @@ void outcome_discard(struct stream_table *t, struct work *w, struct pending *p)
 		if (w->lanes[i].open == p)
 			w->lanes[i].open = NULL;
 	t->stats.memory -= p->charged;
-	pending_free(p);
+	pending_release(p);
+	pool_give(&t->pendings, p);
 }
 
 void outcome_announce(struct stream_table *t, const struct conn *c, struct pending *p)

@@ -8,12 +8,17 @@ struct pending *pending_new(void)
 	return calloc(1, sizeof(struct pending));
 }
 
+void pending_release(struct pending *p)
+{
+	arena_release(&p->x.request.arena);
+	arena_release(&p->x.response.arena);
+}
+
 void pending_free(struct pending *p)
 {
 	if (!p)
 		return;
-	arena_release(&p->x.request.arena);
-	arena_release(&p->x.response.arena);
+	pending_release(p);
 	free(p);
 }
 

@@ -31,7 +31,9 @@ struct pairs {
 };
 
 struct pending *pending_new(void);
-/* Frees it with its arenas; NULL is fine. */
+/* Frees its arenas. */
+void pending_release(struct pending *p);
+/* Frees all of it; NULL is fine. */
 void pending_free(struct pending *p);
 /* What it costs in memory. */
 size_t pending_bytes(const struct pending *p);

@@ -64,6 +64,15 @@ static void side_end(struct pending *p, struct side *side, const struct flow *f)
 	p->big_claim = m->send && m->len > BIG_CLAIM_BYTES;
 }
 
+static struct pending *pending_make(struct stream_table *t)
+{
+	struct pending *p = t->pendings.n ? pool_take_zeroed(&t->pendings) : pending_new();
+
+	if (p)
+		p->x.request.arena.pool = p->x.response.arena.pool = &t->blocks;
+	return p;
+}
+
 /* Who a message that begins now belongs to. NULL: out of memory. */
 static struct pending *message_owner(struct stream_table *t, struct work *w, enum dir dir, const struct msg *m)
 {
@@ -74,7 +83,7 @@ static struct pending *message_owner(struct stream_table *t, struct work *w, enu
 		p = pairs_match(&w->pairs, m->id);
 	if (p)
 		return p;
-	p = pending_new();
+	p = pending_make(t);
 	if (!p)
 		return NULL;
 	p->x.proto = d->proto;

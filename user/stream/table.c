@@ -6,6 +6,7 @@
 #include "stream/outcome.h"
 
 #define CLOSING_TICKS 2
+#define SPARES_MAX 256		/* about as many exchanges as end between two ticks: 0.6 MiB */
 
 int stream_table_new(struct stream_table **out, const struct stream_options *opt, const struct stream_sink *sink)
 {
@@ -17,6 +18,8 @@ int stream_table_new(struct stream_table **out, const struct stream_options *opt
 	t->sink = *sink;
 	if (!t->opt.protos)
 		t->opt.protos = protos;
+	t->pendings = (struct pool){ .size = sizeof(struct pending), .max = SPARES_MAX };
+	t->blocks = (struct pool){ .size = ARENA_BLOCK_BYTES, .max = 2 * SPARES_MAX };
 	*out = t;
 	return 0;
 }
@@ -46,6 +49,8 @@ void stream_table_free(struct stream_table *t)
 	for (size_t i = 0; (c = hash_next(&t->conns, &i)); )
 		conn_release(t, c);
 	hash_release(&t->conns);
+	pool_release(&t->pendings);
+	pool_release(&t->blocks);
 	free(t);
 }
 

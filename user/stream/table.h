@@ -21,6 +21,7 @@ struct stream_table {
 	struct hash conns;			/* cookie -> struct conn */
 	struct work *oldest, *newest;		/* conversations with a working part, least recent first */
 	struct closing *closing;
+	struct pool pendings, blocks;		/* spare exchanges, spare blocks of their arenas */
 	uint64_t ticks;
 	uint64_t now_ns;			/* newest time seen */
 	struct stream_stats stats;
