@@ -21,7 +21,7 @@ ARCH := $(if $(filter aarch64,$(MACHINE)),arm64,$(MACHINE))
 BPF_ARCH := $(if $(filter x86_64,$(ARCH)),x86,$(ARCH))
 B ?= build
 
-LIBS := libbpf libcurl libmicrohttpd yaml-0.1 jansson zlib libelf
+LIBS := libbpf libcurl libmicrohttpd yaml-0.1 zlib libelf
 WARN := -Wall -Wextra -Wmissing-prototypes -Wstrict-prototypes
 CPPFLAGS += -D_GNU_SOURCE -DSONDE_VERSION='"$(VERSION)"' -Iuser -I. -I$B
 CFLAGS ?= -O2 -g
