@@ -31,14 +31,14 @@ CGROUP2 = next(p for p in (pathlib.Path("/sys/fs/cgroup/unified"), pathlib.Path(
 
 
 def wait_for(condition, seconds=15, what="the condition"):
-    """Polls until condition() is true and returns its value; fails with `what` after `seconds`."""
+    """Polls until condition() is true and returns its value; fails with `what` (text, or what makes it) after `seconds`."""
     deadline = time.monotonic() + seconds
     while True:
         value = condition()
         if value:
             return value
         if time.monotonic() > deadline:
-            raise AssertionError(f"{what} did not come true within {seconds} s")
+            raise AssertionError(f"{what() if callable(what) else what} did not come true within {seconds} s")
         time.sleep(0.01)
 
 
@@ -195,11 +195,12 @@ class Receiver:
             request = metrics_service_pb2.ExportMetricsServiceRequest.FromString(body)
             with self.lock:
                 for rm in request.resource_metrics:
-                    service = attributes(rm.resource.attributes).get("service.name")
+                    resource = attributes(rm.resource.attributes)
+                    whose = resource.get("service.name"), resource.get("service.instance.id")
                     for sm in rm.scope_metrics:
                         for m in sm.metrics:
                             for p in getattr(m, m.WhichOneof("data")).data_points:
-                                key = (service, m.name, tuple(sorted(attributes(p.attributes).items(), key=str)))
+                                key = (whose, m.name, tuple(sorted(attributes(p.attributes).items(), key=str)))
                                 self._points[key] = p
 
     @staticmethod
@@ -214,9 +215,9 @@ class Receiver:
             return [s for s in self._spans if all(getattr(s, k) == v for k, v in wanted.items())]
 
     def points(self, metric, service=None):
-        """[(attributes, newest data point)] of a metric."""
+        """[(attributes, newest data point)] of a metric, of all instances."""
         with self.lock:
-            return [(dict(a), p) for (s, m, a), p in self._points.items() if m == metric and service in (None, s)]
+            return [(dict(a), p) for ((s, _), m, a), p in self._points.items() if m == metric and service in (None, s)]
 
     def close(self):
         self.server.shutdown()
