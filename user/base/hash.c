@@ -2,20 +2,6 @@
 /* hash.h: grows at 3/4, never shrinks. */
 #include "base/hash.h"
 
-static size_t slot_of(const struct hash *h, uint64_t key)
-{
-	size_t i = hash_mix(key) & h->mask;
-
-	while (h->slots[i].key && h->slots[i].key != key)
-		i = (i + 1) & h->mask;
-	return i;
-}
-
-void *hash_get(const struct hash *h, uint64_t key)
-{
-	return h->slots ? h->slots[slot_of(h, key)].value : NULL;
-}
-
 static int hash_grow(struct hash *h)
 {
 	size_t size = h->slots ? (h->mask + 1) * 2 : 16;
@@ -25,7 +11,7 @@ static int hash_grow(struct hash *h)
 		return -ENOMEM;
 	for (size_t i = 0; h->slots && i <= h->mask; i++)
 		if (h->slots[i].key)
-			bigger.slots[slot_of(&bigger, h->slots[i].key)] = h->slots[i];
+			bigger.slots[hash_slot_of(&bigger, h->slots[i].key)] = h->slots[i];
 	free(h->slots);
 	*h = bigger;
 	return 0;
@@ -41,7 +27,7 @@ int hash_put(struct hash *h, uint64_t key, void *value)
 		if (err)
 			return err;
 	}
-	s = &h->slots[slot_of(h, key)];
+	s = &h->slots[hash_slot_of(h, key)];
 	if (!s->key)
 		h->n++;
 	*s = (struct hash_slot){ key, value };
@@ -55,7 +41,7 @@ void *hash_del(struct hash *h, uint64_t key)
 
 	if (!h->slots)
 		return NULL;
-	hole = slot_of(h, key);
+	hole = hash_slot_of(h, key);
 	if (!h->slots[hole].key)
 		return NULL;
 	value = h->slots[hole].value;
@@ -92,14 +78,17 @@ void *hash_next(const struct hash *h, size_t *i)
 uint64_t hash_bytes(uint64_t seed, const void *p, size_t n)
 {
 	const unsigned char *b = p;
-	uint64_t h = seed ^ (n * 0x9E3779B97F4A7C15ull), w;
+	uint64_t h = seed ^ (n * 0x9E3779B97F4A7C15ull), w = 0;
 
-	for (; n >= 8; n -= 8, b += 8) {
-		memcpy(&w, b, 8);
-		h = hash_mix(h ^ w) * 0x9E3779B97F4A7C15ull;
+	for (size_t i = 0; i + 8 < n; i += 8) {
+		memcpy(&w, b + i, 8);
+		h = (h ^ w) * 0x9E3779B97F4A7C15ull;
+		h ^= h >> 32;
 	}
-	w = 0;
-	if (n)
-		memcpy(&w, b, n);
+	if (n >= 8)	/* the last word overlaps the one before: no call of memcpy() for the rest */
+		memcpy(&w, b + n - 8, 8);
+	else
+		for (size_t i = 0; i < n; i++)
+			w = w << 8 | b[i];
 	return hash_mix(h ^ w);
 }

@@ -59,28 +59,6 @@ void pb_long_varint(struct pb *w, uint64_t v)
 	*p = (uint8_t)v;
 }
 
-/* Copies n bytes; false (whatever was copied) when they are not all ASCII. In words, the last of which may
- * overlap the one before: a call of memcpy() and a second look cost three times as much for short strings. */
-static bool copy_ascii(uint8_t *to, const char *from, size_t n)
-{
-	const uint64_t high = 0x8080808080808080ull;
-	uint64_t word, any = 0;
-
-	if (n < 8) {
-		for (size_t i = 0; i < n; i++)
-			any |= to[i] = (uint8_t)from[i];
-		return !(any & high);
-	}
-	for (size_t i = 0; i + 8 < n; i += 8) {
-		memcpy(&word, from + i, 8);
-		memcpy(to + i, &word, 8);
-		any |= word;
-	}
-	memcpy(&word, from + n - 8, 8);
-	memcpy(to + n - 8, &word, 8);
-	return !((any | word) & high);
-}
-
 /* How much of s, from its beginning, is UTF-8. */
 static size_t utf8_valid(struct str s)
 {
@@ -123,7 +101,7 @@ void pb_string(struct pb *w, uint32_t field, struct str s)
 
 	if (!p && s.n)
 		return;
-	if (!copy_ascii(p, s.p, s.n) && utf8_valid(s) != s.n) {
+	if (!pb_copy_ascii(p, s.p, s.n) && utf8_valid(s) != s.n) {
 		w->p += s.n;
 		pb_string_repaired(w, field, s);
 		return;

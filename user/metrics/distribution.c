@@ -38,8 +38,10 @@ void distribution_add(struct distribution *d, const struct binning *b, double v,
 	if (!(v >= 0) || isinf(v) || !n)
 		return;
 	d->sum += v * (double)n;
-	d->min = fmin(d->min, v);	/* fmin(NAN, v) is v */
-	d->max = fmax(d->max, v);
+	if (!(d->min <= v))	/* NAN: not known yet */
+		d->min = v;
+	if (!(d->max >= v))
+		d->max = v;
 	distribution_add_binned(d, b, v, n, room);
 }
 

@@ -48,7 +48,7 @@ static void record_size(struct metrics *m, struct series *duration, enum measure
 		distribution_add(&s->now, &metric->binning, (double)size, n, &m->room);
 }
 
-void metrics_record(struct metrics *m, const struct span *sp)
+void metrics_record(struct metrics *m, struct span *sp)
 {
 	struct metric *metric = m->red[sp->instrument][MEASURE_DURATION];
 	struct attr dims[SERIES_ATTRS_MAX];
@@ -60,6 +60,8 @@ void metrics_record(struct metrics *m, const struct span *sp)
 	s = series_get(m, metric, sp->service, sp->protocol, dims, span_dimensions(sp, dims));
 	if (!s)
 		return;
+	sp->series = s;
+	sp->series_epoch = m->epoch;
 	n = series_weight(s, sp->weight);
 	distribution_add(&s->now, &metric->binning, span_seconds(sp), n, &m->room);
 	record_size(m, s, MEASURE_REQUEST_SIZE, sp->request_size, n, sp);
@@ -71,12 +73,13 @@ void metrics_exemplar(struct metrics *m, const struct span *sp)
 {
 	struct metric *metric = m->red[sp->instrument][MEASURE_DURATION];
 	struct attr dims[SERIES_ATTRS_MAX];
-	struct series *s;
+	struct series *s = sp->series;
 	uint32_t bucket;
 
 	if (!metric)
 		return;
-	s = series_find(m, metric, sp->service, sp->protocol, dims, span_dimensions(sp, dims));
+	if (!s || sp->series_epoch != m->epoch)
+		s = series_find(m, metric, sp->service, sp->protocol, dims, span_dimensions(sp, dims));
 	if (!s)
 		return;
 	bucket = bounds_bucket(metric->def.bounds, span_seconds(sp));

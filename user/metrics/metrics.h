@@ -20,7 +20,7 @@ int metrics_new(struct metrics **out, const struct metrics_options *opt);
 void metrics_free(struct metrics *m);
 
 /* Records duration and body sizes of a described exchange under its `dimension` attributes. */
-void metrics_record(struct metrics *m, const struct span *sp);
+void metrics_record(struct metrics *m, struct span *sp);
 /* The span really was exported: it may be an exemplar of the series it was recorded in. */
 void metrics_exemplar(struct metrics *m, const struct span *sp);
 /* What the kernel's turn histograms grew by; labelled turn, never request latency. */

@@ -343,6 +343,7 @@ void series_remove_service(struct metrics *m, uint32_t service)
 		series_range(metric, service, &from, &to);
 		if (from == to)
 			continue;
+		m->epoch++;
 		for (size_t k = from; k < to; k++) {
 			series_unhash(m, metric->series[k]);
 			series_free(m, metric->series[k]);

@@ -58,6 +58,7 @@ struct metrics {
 	struct metric *red[INSTRUMENT_COUNT][MEASURE_COUNT];
 	size_t n_series;
 	uint64_t overflowed;
+	uint32_t epoch;			/* of pointers to series: another one when some were removed */
 	uint64_t interval_unix_ns;	/* when the current interval of delta temporality began */
 	uint8_t readers;		/* that have ever collected */
 	struct distribution scratch;	/* for cumulative views with delta temporality */

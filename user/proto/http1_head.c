@@ -8,19 +8,45 @@ static const struct str field_names[] = {
 #undef X
 };
 
-bool http1_take_line(struct str *in, struct str *line)
+/* Position of the first LF, s.n when there is none. Lines are short: looking at eight bytes at a time, in line,
+ * takes half of what a call of memchr() does. (A byte of x is zero where there is an LF; the borrow of a
+ * zero byte may mark the ones above it too, but the lowest mark is right.) */
+static inline size_t find_lf(struct str s)
 {
-	/* Once per line of every message: str_cut() by hand, inline. */
-	const char *end = in->n ? memchr(in->p, '\n', in->n) : NULL;
+	const uint64_t ones = 0x0101010101010101ull;
+	size_t i = 0;
 
-	if (!end)
+	for (; i + 8 <= s.n; i += 8) {
+		uint64_t x, marks;
+
+		memcpy(&x, s.p + i, 8);
+		x ^= ones * '\n';
+		marks = (x - ones) & ~x & ones << 7;
+		if (marks)	/* both architectures are little-endian */
+			return i + (size_t)__builtin_ctzll(marks) / 8;
+	}
+	while (i < s.n && s.p[i] != '\n')
+		i++;
+	return i;
+}
+
+static inline bool take_line(struct str *in, struct str *line)
+{
+	size_t at = find_lf(*in);
+
+	if (at == in->n)
 		return false;
-	*line = (struct str){ in->p, (size_t)(end - in->p) };
-	in->n -= line->n + 1;
-	in->p = end + 1;
-	if (line->n && line->p[line->n - 1] == '\r')
+	*line = (struct str){ in->p, at };
+	in->p += at + 1;
+	in->n -= at + 1;
+	if (at && line->p[at - 1] == '\r')
 		line->n--;
 	return true;
+}
+
+bool http1_take_line(struct str *in, struct str *line)
+{
+	return take_line(in, line);
 }
 
 size_t http1_head_size(struct str in, size_t *scanned)
@@ -233,7 +259,7 @@ static int keep_field(struct str line, struct str *in, const struct proto_option
 	int err = 0;
 	size_t f;
 
-	while (in->n && is_blank(in->p[0]) && http1_take_line(in, &more)) {
+	while (in->n && is_blank(in->p[0]) && take_line(in, &more)) {
 		value.n = (size_t)(more.p + more.n - value.p);
 		folded = true;
 	}
@@ -263,10 +289,10 @@ ssize_t http1_head_parse(struct str in, enum dir dir, bool cut, const struct pro
 	int err;
 
 	*h = (struct http1_head){ 0 };
-	if (!http1_take_line(&in, &line))
+	if (!take_line(&in, &line))
 		return cut ? cut_start_line(in, dir, h) : -EPROTO;
 	err = dir == DIR_REQUEST ? request_line(line, h) : status_line(line, h);
-	while (!err && http1_take_line(&in, &line)) {
+	while (!err && take_line(&in, &line)) {
 		if (!line.n)
 			return in.p - start;
 		err = keep_field(line, &in, opt, a, h);

@@ -82,6 +82,22 @@ static bool is_base64(const struct shape *x)
 	return x->padded && x->n >= 4;
 }
 
+/* Letters, dots, dashes and underlines: none of the shapes can be made of them. */
+static bool is_word(struct str s)
+{
+	/* of the characters from 0x40 on, and of those from 0x20 to 0x3f */
+	static const uint64_t high = 0x07fffffe87fffffeull;
+	static const uint32_t low = 1u << ('-' - 0x20) | 1u << ('.' - 0x20);
+
+	for (size_t i = 0; i < s.n; i++) {
+		unsigned c = (unsigned char)s.p[i];
+
+		if (c >= 0x80 || !(c >= 0x40 ? high >> (c - 0x40) & 1 : c >= 0x20 && (low >> (c - 0x20) & 1)))
+			return false;
+	}
+	return true;
+}
+
 bool segment_is_id(struct str s)
 {
 	struct shape x;
@@ -90,6 +106,8 @@ bool segment_is_id(struct str s)
 		return false;
 	if (s.n > SEGMENT_MAX)
 		return true;
+	if (is_word(s))
+		return false;
 	x = shape_of(s);
 	return !x.plain || x.at || is_number(&x) || is_hex_id(&x) || is_random(&x) || is_base64(&x);
 }

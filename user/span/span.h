@@ -84,6 +84,8 @@ struct span {
 	uint64_t duration_ns;		/* by CLOCK_MONOTONIC: right even when the wall clock is stepped */
 	int64_t request_size, response_size;	/* body bytes, -1 unknown */
 	double weight;			/* 1/p while sampled, else 1 */
+	void *series;			/* metrics_record()'s note for metrics_exemplar() */
+	uint32_t series_epoch;
 	struct trace_context wire;
 	struct evidence evidence;
 	uint32_t n_attrs, dropped_attrs, n_links;
