@@ -135,6 +135,13 @@ def test_config_file_by_variable(tmp_path):
     assert code == 2 and "none.yaml: No such file" in err
 
 
+def test_prometheus_variables_are_the_halves_of_listen():
+    env = {"OTEL_EXPORTER_PROMETHEUS_HOST": "::1", "OTEL_EXPORTER_PROMETHEUS_PORT": "9999"}
+    assert settings(sonde("config", env=env)[1])["listen"] == ("[::1]:9999", "OTEL_EXPORTER_PROMETHEUS_HOST")
+    del env["OTEL_EXPORTER_PROMETHEUS_HOST"]
+    assert settings(sonde("config", env=env)[1])["listen"] == ("127.0.0.1:9999", "OTEL_EXPORTER_PROMETHEUS_PORT")
+
+
 def test_exporters_may_be_lists():
     assert settings(sonde("config", env={"OTEL_TRACES_EXPORTER": "otlp,console"})[1])["traces.exporter"] == \
         ("otlp,console", "OTEL_TRACES_EXPORTER")
