@@ -17,22 +17,22 @@ static bool arena_grow(struct arena *a, size_t n)
 	b->next = a->blocks;
 	b->size = size;
 	a->blocks = b;
-	a->used = 0;
+	a->at = b->data;
+	a->left = size;
 	a->total += sizeof(*b) + size;
 	return true;
 }
 
-static char *arena_take(struct arena *a, size_t n)
+static inline char *arena_take(struct arena *a, size_t n)
 {
 	size_t need = (n + 7) & ~(size_t)7;
 	char *p;
 
-	if (need < n)
+	if (need < n || (a->left < need && !arena_grow(a, need)))
 		return NULL;
-	if ((!a->blocks || a->blocks->size - a->used < need) && !arena_grow(a, need))
-		return NULL;
-	p = a->blocks->data + a->used;
-	a->used += need;
+	p = a->at;
+	a->at += need;
+	a->left -= need;
 	return p;
 }
 
@@ -79,8 +79,10 @@ void arena_absorb(struct arena *dst, struct arena *src)
 {
 	struct arena_block **end = &dst->blocks;
 
-	if (!dst->blocks)
-		dst->used = src->used;
+	if (!dst->left) {
+		dst->at = src->at;
+		dst->left = src->left;
+	}
 	while (*end)
 		end = &(*end)->next;
 	*end = src->blocks;
@@ -99,6 +101,7 @@ void arena_release(struct arena *a)
 			free(a->blocks);
 		a->blocks = next;
 	}
-	a->used = 0;
+	a->at = NULL;
+	a->left = 0;
 	a->total = 0;
 }

@@ -16,11 +16,19 @@ struct arena_block {
 };
 
 struct arena {
-	struct arena_block *blocks;	/* newest first */
-	size_t used;			/* of the newest block */
+	struct arena_block *blocks;	/* newest first; a lent one is not among them */
+	char *at;			/* the free rest of the newest block (or of a lent one) */
+	size_t left;
 	size_t total;			/* bytes of all blocks: what it costs */
 	struct pool *pool;		/* NULL, or where ordinary blocks come from and go to */
 };
+
+/* Lends it memory to begin with, aligned to 8, that the owner keeps: one malloc() less. The arena is new. */
+static inline void arena_lend(struct arena *a, void *memory, size_t n)
+{
+	a->at = memory;
+	a->left = n;
+}
 
 /* n zeroed bytes, aligned to 8; NULL when out of memory. */
 void *arena_alloc(struct arena *a, size_t n);

@@ -2,14 +2,18 @@
 /* span.h: the span and its attributes. */
 #include "span/span.h"
 
+#define STRINGS_BYTES 320	/* enough for what a plain request says */
+
 int span_new(struct span **out)
 {
-	struct span *sp = malloc(sizeof(*sp));
+	struct span *sp = malloc(sizeof(*sp) + STRINGS_BYTES);
 
 	if (!sp)
 		return -ENOMEM;
 	/* Attributes and links, two thirds of it, are written before they are counted. */
 	memset(sp, 0, offsetof(struct span, attrs));
+	arena_lend(&sp->arena, sp + 1, STRINGS_BYTES);
+	sp->arena.total = STRINGS_BYTES;
 	sp->weight = 1;
 	sp->request_size = -1;
 	sp->response_size = -1;
