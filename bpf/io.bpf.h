@@ -187,7 +187,8 @@ static __always_inline void io_count_bytes(const struct conn *c, const struct io
 static __always_inline void io_bytes(struct sock *sk, struct conn *c, const struct tcp_view *v, struct io *io,
 				     struct payload *p)
 {
-	const struct service_policy *sp = bpf_map_lookup_elem(&services, &c->service);
+	__u32 service = c->service;	/* a key on the stack: before 6.2 a function's argument is no map key */
+	const struct service_policy *sp = bpf_map_lookup_elem(&services, &service);
 	__u64 now, who;
 	const struct verdict *said;
 	bool repaired = false, continues;

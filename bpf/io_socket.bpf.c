@@ -8,7 +8,7 @@
  *   write/send*, io_uring -> tcp_sendmsg_locked */
 #include "kfuncs.bpf.h"
 #include "io.bpf.h"
-#include "unix.bpf.h"
+#include "unix_socket.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
 

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /* Tier "syscall" (any kernel with BTF, 5.11 and later): the end of the system calls that move bytes of a
- * stream. In: tp_btf sys_exit, with the arguments still in the saved registers. Out: io_bytes().
+ * stream. In: tp_btf sys_exit, with the arguments still in the saved registers. Out: io_bytes(), unix_bytes().
  *
  * It runs at every system call of the host, so it leaves at the first of: the number, a result that is not
- * positive, nothing is selected, the process is not watched, the descriptor is no TCP socket.
+ * positive, nothing is selected, the process is not watched, the descriptor is no
+ * stream socket.
  *
  * What it cannot see are bytes that no such call moves (io_uring): later positions show them as gaps.
  * The socket's lock is gone by now: see tcp_settle(). */
 #include "fd.bpf.h"
 #include "io.bpf.h"
 #include "regs.bpf.h"
+#include "unix_syscall.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -73,13 +75,6 @@ static const struct call calls[CALLS_MAX] = {
 #define MSG_ERRQUEUE	0x2000	/* not of the stream */
 #define MESSAGES_MAX	8	/* of one call; later ones are a gap */
 
-/* What one message moved. */
-struct moved {
-	__u64 n;
-	__u64 after;	/* bytes that the same call moved after it */
-	__u8  dir;	/* enum io_dir */
-};
-
 static __always_inline __u32 call_flags(const struct call *call, const struct pt_regs *r)
 {
 	switch (call->shape) {
@@ -92,7 +87,7 @@ static __always_inline __u32 call_flags(const struct call *call, const struct pt
 	return 0;
 }
 
-static __always_inline void payload_of_message(struct payload *p, const struct user_msghdr *message)
+static __noinline int payload_of_message(struct payload *p, const struct user_msghdr *message)
 {
 	struct {
 		const struct iovec *vector;
@@ -101,52 +96,36 @@ static __always_inline void payload_of_message(struct payload *p, const struct u
 
 	p->kind = PAYLOAD_UNREADABLE;
 	if (bpf_probe_read_user(&m, sizeof(m), &message->msg_iov))
-		return;
+		return 0;
 	p->kind = PAYLOAD_USER_VECTOR;
 	p->vector = m.vector;
 	p->n_vector = m.n;
+	return 0;
 }
 
-static __always_inline struct payload call_payload(const struct call *call, const struct pt_regs *r)
+static __always_inline void call_payload(struct payload *p, const struct call *call, const struct pt_regs *r)
 {
-	struct payload p = { .kind = PAYLOAD_UNREADABLE };
-
+	*p = (struct payload){ .kind = PAYLOAD_UNREADABLE };
 	if (call->dir == IO_RECV && (call_flags(call, r) & MSG_TRUNC))
-		return p;
+		return;
 	switch (call->shape) {
 	case SHAPE_BUFFER:
 	case SHAPE_ADDRESSED:
-		p.kind = PAYLOAD_USER;
-		p.buffer = (const void *)regs_arg1(r);
+		p->kind = PAYLOAD_USER;
+		p->buffer = (const void *)regs_arg1(r);
 		break;
 	case SHAPE_VECTOR:
-		p.kind = PAYLOAD_USER_VECTOR;
-		p.vector = (const struct iovec *)regs_arg1(r);
-		p.n_vector = regs_arg2(r);
+		p->kind = PAYLOAD_USER_VECTOR;
+		p->vector = (const struct iovec *)regs_arg1(r);
+		p->n_vector = regs_arg2(r);
 		break;
 	case SHAPE_MESSAGE:
-		payload_of_message(&p, (const struct user_msghdr *)regs_arg1(r));
+		payload_of_message(p, (const struct user_msghdr *)regs_arg1(r));
 		break;
 	}
-	return p;
 }
 
 /* ---- the socket --------------------------------------------------------------------------------- */
-
-/* Each field is a probe of some 25 ns: once the ISNs are known only what positions need. */
-static __always_inline struct tcp_view sock_view(const struct tcp_sock *tp, const struct conn *c)
-{
-	if (!(c->flags & CONN_ISN))
-		return tcp_view_probe(tp);
-	return (struct tcp_view){
-		.bytes_acked = BPF_CORE_READ(tp, bytes_acked),
-		.bytes_received = BPF_CORE_READ(tp, bytes_received),
-		.write_seq = BPF_CORE_READ(tp, write_seq),
-		.snd_una = BPF_CORE_READ(tp, snd_una),
-		.rcv_nxt = BPF_CORE_READ(tp, rcv_nxt),
-		.copied_seq = BPF_CORE_READ(tp, copied_seq),
-	};
-}
 
 static __always_inline bool sock_is_tcp_probe(const struct sock *sk)
 {
@@ -157,7 +136,7 @@ static __always_inline bool sock_is_tcp_probe(const struct sock *sk)
 }
 
 /* Its state, created for a TCP socket that has none. The process is known to be watched. */
-static __always_inline struct conn *sock_conn(struct sock *sk, const struct process_policy *process)
+static __noinline struct conn *sock_conn(struct sock *sk, const struct process_policy *process)
 {
 	__u64 address = (__u64)sk;
 	struct conn *c = bpf_map_lookup_elem(&conns_by_address, &address);
@@ -176,60 +155,80 @@ static __always_inline struct conn *sock_conn(struct sock *sk, const struct proc
 	return c->service ? c : NULL;
 }
 
-/* An identity for the connection: the helper refuses the pointer, and the socket may have no cookie yet.
- * An address and the time at which it was first seen name one socket. */
-static __always_inline __u64 sock_identity(const struct sock *sk)
+/* Each field is a probe of some 25 ns: once the ISNs are known only what positions need. Not inlined: each
+ * has a variable, too. */
+static __noinline int sock_view(const struct tcp_sock *tp, const struct conn *c, struct tcp_view *v)
 {
-	__u64 cookie = BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
-
-	return cookie ? cookie : ((__u64)sk * 0x9E3779B97F4A7C15ull) ^ bpf_ktime_get_ns();
-}
-
-/* m->n bytes of the socket that end m->after bytes before its present position. A global function: the
- * verifier looks at it once by itself, not again for each of several messages. */
-__noinline int sock_bytes(__u64 address, struct conn *c, struct moved *m, struct payload *p)
-{
-	struct sock *sk = (struct sock *)address;
-	const struct tcp_sock *tp = (const struct tcp_sock *)address;
-	struct tcp_view v;
-	struct io io = {};
-
-	if (!c || !m || !p)
+	if (!(c->flags & CONN_ISN)) {
+		*v = tcp_view_probe(tp);
 		return 0;
-	v = sock_view(tp, c);
-	io.dir = m->dir;
-	io.len = m->n;
-	if (!c->cookie)
-		c->cookie = sock_identity(sk);
-	tcp_learn(c, &v, tp);
-	io.sent_now = tcp_settle(tcp_sent_position(&v, c->role), v.write_seq, c->iss);
-	io.read_now = tcp_settle(tcp_read_position(&v), v.copied_seq, c->irs);
-	if (m->dir == IO_SEND)
-		io.pos = io.sent_now -= m->n + m->after;
-	else
-		io.pos = io.read_now -= m->n + m->after;
-	io_bytes(sk, c, &v, &io, p);
+	}
+	*v = (struct tcp_view){
+		.bytes_acked = BPF_CORE_READ(tp, bytes_acked),
+		.bytes_received = BPF_CORE_READ(tp, bytes_received),
+		.write_seq = BPF_CORE_READ(tp, write_seq),
+		.snd_una = BPF_CORE_READ(tp, snd_una),
+		.rcv_nxt = BPF_CORE_READ(tp, rcv_nxt),
+		.copied_seq = BPF_CORE_READ(tp, copied_seq),
+	};
 	return 0;
 }
 
-/* sendmmsg() and recvmmsg(): one firing for each message. */
-static __always_inline void sock_messages(struct sock *sk, struct conn *c, struct moved *m,
-					  const struct mmsghdr *messages, struct payload *p)
+/* f->n bytes of the socket that end f->after bytes before its present position. A global function: the
+ * verifier looks at it once by itself, not again for each of several messages. */
+__noinline int sock_bytes(__u64 address, struct conn *c, struct firing *f)
 {
-	__u64 count = m->n;
-	__u32 n;
+	struct sock *sk = (struct sock *)address;
+	const struct tcp_sock *tp = (const struct tcp_sock *)address;
+	struct tcp_view *v;
+	struct io io = {};
+
+	if (!c || !f)
+		return 0;
+	v = &f->view;
+	sock_view(tp, c, v);
+	io.dir = f->dir;
+	io.len = f->n;
+	if (!c->cookie)
+		c->cookie = sock_identity(sk);
+	tcp_learn(c, v, tp);
+	io.sent_now = tcp_settle(tcp_sent_position(v, c->role), v->write_seq, c->iss);
+	io.read_now = tcp_settle(tcp_read_position(v), v->copied_seq, c->irs);
+	if (f->dir == IO_SEND)
+		io.pos = io.sent_now -= (__u64)f->n + f->after;
+	else
+		io.pos = io.read_now -= (__u64)f->n + f->after;
+	io_bytes(sk, c, v, &io, &f->payload);
+	return 0;
+}
+
+/* Bytes of a connection, which is one of c and pair. */
+static __always_inline void call_bytes(struct sock *sk, struct conn *c, struct unix_pair *pair, struct firing *f)
+{
+	if (c)
+		sock_bytes((__u64)sk, c, f);
+	else
+		unix_moved(pair, f);
+}
+
+/* sendmmsg() and recvmmsg(): one firing for each message. */
+static __noinline int call_messages(struct sock *sk, struct conn *c, struct unix_pair *pair, struct firing *f,
+				    const struct mmsghdr *messages)
+{
+	__u32 count = f->n, n;
 
 	for (__u32 i = 0; i < MESSAGES_MAX; i++)
 		if (i < count && !bpf_probe_read_user(&n, sizeof(n), &messages[i].msg_len))
-			m->after += n;
+			f->after += n;
 	for (__u32 i = 0; i < MESSAGES_MAX; i++) {
 		if (i >= count || bpf_probe_read_user(&n, sizeof(n), &messages[i].msg_len))
 			break;
-		m->n = n;
-		m->after -= n;
-		payload_of_message(p, (const struct user_msghdr *)(messages + i));
-		sock_bytes((__u64)sk, c, m, p);
+		f->n = n;
+		f->after -= n;
+		payload_of_message(&f->payload, (const struct user_msghdr *)(messages + i));
+		call_bytes(sk, c, pair, f);
 	}
+	return 0;
 }
 
 /* splice() names two descriptors, one of which is a pipe. */
@@ -251,9 +250,9 @@ int BPF_PROG(tp_sys_exit, struct pt_regs *regs, long result)
 {
 	__u64 number = regs_number(regs);
 	const struct process_policy *process;
+	struct unix_pair *pair = NULL;
 	struct hook_counter *h;
-	struct payload p;
-	struct moved m;
+	struct firing *f;
 	struct call call;
 	struct sock *sk;
 	struct conn *c;
@@ -270,15 +269,22 @@ int BPF_PROG(tp_sys_exit, struct pt_regs *regs, long result)
 	if (call_flags(&call, regs) & (MSG_PEEK | MSG_ERRQUEUE))
 		return 0;
 	sk = call_sock(&call, regs);
-	c = sk ? sock_conn(sk, process) : NULL;
+	f = firing_of_cpu();
+	if (!sk || !f)
+		return 0;
+	c = sock_conn(sk, process);
 	if (!c)
+		pair = unix_sock_pair(sk, &f->side);
+	if (!c && !pair)
 		return 0;
 	hook_watched(h);
-	p = call_payload(&call, regs);
-	m = (struct moved){ .dir = call.dir, .n = result };
+	f->n = result;
+	f->after = 0;
+	f->dir = call.dir;
+	call_payload(&f->payload, &call, regs);
 	if (call.shape == SHAPE_MESSAGES)
-		sock_messages(sk, c, &m, (const struct mmsghdr *)regs_arg1(regs), &p);
+		call_messages(sk, c, pair, f, (const struct mmsghdr *)regs_arg1(regs));
 	else
-		sock_bytes((__u64)sk, c, &m, &p);
+		call_bytes(sk, c, pair, f);
 	return 0;
 }

@@ -103,18 +103,23 @@ struct {
 } unix_ends __weak SEC(".maps");
 
 /* A unix stream connection as a whole: one firing at the reader serves both ends, and the reader cannot be
- * found any more once the writer has closed. Key: the smaller cookie. Writer, reader: BPF. Deleter: BPF,
- * when a sweep finds a socket of the pair gone; else the least recently used one goes. */
+ * found any more once the writer has closed. Key: the smaller cookie; in tier syscall the smaller address of
+ * its two sockets. Writer, reader: BPF. Deleter: BPF, when a sweep finds a socket of the pair gone; else the least
+ * recently used one goes. */
 struct unix_pair {
 	struct {
 		__u64 cookie;
 		__u64 sent;	/* bytes that the other end has read */
+		__u64 address;	/* tier syscall: of the struct sock, ... */
+		__u64 inode;	/* ... which memory lies there for one socket after another, 0 not known */
 		__u32 service;	/* 0: not watched */
 		__u32 announced;
-		__u32 tgid, tid;	/* who read last at this end */
+		__u32 tgid, tid;	/* who read last at this end (tier syscall: or wrote) */
 		__u8  role, runtime;
-		__u8  pad[6];
+		__u8  shown_at_send;	/* tier syscall: nobody who is watched reads what this end sends */
+		__u8  pad[5];
 	} end[2];
+	__u32 generation;	/* tier syscall: of the policy when it was decided */
 	__u32 payload_left;
 	__u32 seen_round;	/* the sweep that saw its sockets last, and how many of them; fewer than two: over */
 	__u32 seen_ends;

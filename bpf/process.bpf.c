@@ -35,10 +35,11 @@ int BPF_PROG(tp_sched_process_exec, struct task_struct *task, int old_pid, struc
 {
 	struct hook_counter *h = hook_fired(HOOK_EXEC);
 	__u32 service = process_service(task->tgid);
-	struct rec_process *r = rec_process_new(REC_EXEC, task, service);
+	struct rec_process *r;
 
 	if (service)
 		hook_watched(h);
+	r = rec_process_new(REC_EXEC, task, service);
 	if (!r)
 		return 0;
 	bpf_probe_read_kernel_str(r->file, sizeof(r->file), BPF_CORE_READ(bprm, filename));

@@ -3,8 +3,7 @@
  * the other. Out: the last turn and REC_CLOSE of each connection of which a socket is gone.
  *
  * A socket's storage lives as long as bytes that it sent are still to be read, so nothing is cut off. */
-#include "emit.bpf.h"
-#include "turn.bpf.h"
+#include "unix.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -43,27 +42,31 @@ int it_unix_ends(struct bpf_iter__bpf_sk_storage_map___sonde *ctx)
 	return 0;
 }
 
-static __always_inline void unix_close_record(const struct unix_pair *pair, __u32 side, __u64 now)
-{
-	struct service_counters *n = counters_of(pair->end[side].service);
-	struct rec_close *r;
+/* ---- tier syscall: no storage tells, so the sockets are looked at ------------------------------- */
 
-	if (n)
-		__sync_fetch_and_add(&n->closed, 1);
-	r = bpf_ringbuf_reserve(&ring, sizeof(*r), 0);
-	if (!r) {
-		rec_dropped(n);
-		return;
-	}
-	rec_head_fill(&r->h, REC_CLOSE, TRANSPORT_UNIX, pair->end[side].service, pair->end[side].cookie, now);
-	r->h.tgid = pair->end[side].tgid;
-	r->h.tid = pair->end[side].tid;
-	r->sent_pos = pair->end[side].sent;
-	r->recv_pos = pair->end[!side].sent;
-	r->how = CLOSE_UNKNOWN;
-	r->pad = 0;
-	rec_counted(n, 0);
-	rec_submit(r);
+static __always_inline bool unix_end_is_open(const struct unix_pair *pair, __u32 side)
+{
+	const struct sock *sk = (const struct sock *)pair->end[side].address;
+
+	return BPF_CORE_READ(sk, __sk_common.skc_state) == TCP_ESTABLISHED &&
+	       (__u64)BPF_CORE_READ((const struct unix_sock *)sk, peer) == pair->end[!side].address &&
+	       (!pair->end[side].inode || pair->end[side].inode == sock_inode(sk));
+}
+
+/* An end that is open may still read what the other sent before it closed. */
+static __always_inline bool unix_end_may_read(const struct unix_pair *pair, __u32 side)
+{
+	const struct sock *sk = (const struct sock *)pair->end[side].address;
+
+	return unix_end_is_open(pair, side) && BPF_CORE_READ(sk, sk_receive_queue.qlen);
+}
+
+static __always_inline bool unix_pair_is_over(const struct unix_pair *pair)
+{
+	if (!conns_in_hash)
+		return pair->seen_round != unix_round || pair->seen_ends < 2;
+	return !(unix_end_is_open(pair, 0) && unix_end_is_open(pair, 1)) && !unix_end_may_read(pair, 0) &&
+	       !unix_end_may_read(pair, 1);
 }
 
 SEC("iter/bpf_map_elem")
@@ -71,21 +74,15 @@ int it_unix_pairs(struct bpf_iter__bpf_map_elem___sonde *ctx)
 {
 	const __u64 *at = ctx->key;
 	struct unix_pair *pair;
-	struct turn closed;
-	__u64 key, now;
+	__u64 key;
 
 	if (!at)
 		return 0;
 	key = *at;
 	pair = bpf_map_lookup_elem(&unix_pairs, &key);
-	if (!pair || (pair->seen_round == unix_round && pair->seen_ends > 1))
+	if (!pair || !unix_pair_is_over(pair))
 		return 0;
-	now = bpf_ktime_get_ns();
-	if (turn_finish(&pair->turn, &closed))
-		unix_turn_count(pair, &closed);
-	for (__u32 side = 0; side < 2; side++)
-		if (pair->end[side].service && pair->end[side].announced)
-			unix_close_record(pair, side, now);
+	unix_pair_end(pair);
 	bpf_map_delete_elem(&unix_pairs, &key);
 	return 0;
 }

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
-/* Unix stream sockets: one firing at the reader serves both ends. In: an skb as it is read; its socket is the
- * writer's (skb_set_owner_w() in unix_stream_sendmsg()), whose peer is the reader. Out: records, turns.
+/* What happens to bytes of a unix stream connection, whichever tier saw them; one firing serves both ends.
+ * In: its unix_pair and a payload. Out: records, turns.
  *
  * There are no counters, sequence numbers or state changes as in TCP: positions are our own counts, from the
- * first byte that was seen. Both ends' state is one unix_pair, found from the storage of either socket, since
- * a writer that has closed has no peer any more while its last bytes are still to be read. */
+ * first byte that was seen. */
 #ifndef SONDE_UNIX_BPF_H
 #define SONDE_UNIX_BPF_H
 
@@ -12,27 +11,6 @@
 #include "regs.bpf.h"
 
 #define SUN_PATH_MAX	108
-#define MSG_PEEK_FLAG	2
-
-static __always_inline bool sock_is_unix_stream(const struct sock *sk)
-{
-	return sk->__sk_common.skc_family == FAMILY_UNIX && sk->sk_type == 1 /* SOCK_STREAM */;
-}
-
-/* A peek copies the same bytes that a later read will copy again. (io_uring's flags are not to be seen.) */
-static __always_inline bool unix_is_peek(void)
-{
-	const struct pt_regs *r = regs_current();
-
-	switch (regs_number(r)) {
-	case CALL_RECVMSG:
-		return regs_arg2(r) & MSG_PEEK_FLAG;
-	case CALL_RECVFROM:
-	case CALL_RECVMMSG:
-		return regs_arg3(r) & MSG_PEEK_FLAG;
-	}
-	return false;
-}
 
 /* ---- who is who -------------------------------------------------------------------------------- */
 
@@ -48,15 +26,16 @@ static __always_inline __u32 pid_number(const struct pid *pid)
  * references; one that a client bound for itself has one. */
 static __always_inline bool unix_holds_listeners_address(const struct unix_sock *own, const struct unix_sock *peer)
 {
-	if (!own->addr)
+	if (!BPF_CORE_READ(own, addr))
 		return false;
-	return !peer->addr || (own->addr->refcnt.refs.counter > 1 && peer->addr->refcnt.refs.counter == 1);
+	return !BPF_CORE_READ(peer, addr) || (BPF_CORE_READ(own, addr, refcnt.refs.counter) > 1 &&
+					      BPF_CORE_READ(peer, addr, refcnt.refs.counter) == 1);
 }
 
 static __always_inline void unix_path_read(char *path, const struct unix_sock *server)
 {
-	const struct unix_address *addr = server->addr;
-	__s32 n = addr->len - 2;	/* of the family */
+	const struct unix_address *addr = BPF_CORE_READ(server, addr);
+	__s32 n = BPF_CORE_READ(addr, len) - 2;	/* of the family */
 
 	if (n <= 0)
 		return;
@@ -67,6 +46,14 @@ static __always_inline void unix_path_read(char *path, const struct unix_sock *s
 					       bpf_core_field_offset(struct sockaddr_un, sun_path));
 	if (!path[0])
 		path[0] = '@';
+}
+
+/* Number of the socket file; 0: none (not accepted yet, or closed). struct socket_alloc begins with the struct socket. */
+static __always_inline __u64 sock_inode(const struct sock *sk)
+{
+	const struct socket_alloc *s = (const struct socket_alloc *)BPF_CORE_READ(sk, sk_socket);
+
+	return s ? BPF_CORE_READ(s, vfs_inode.i_ino) : 0;
 }
 
 static __always_inline struct unix_pair *unix_pair_new(__u64 key)
@@ -106,59 +93,6 @@ static __always_inline bool unix_end_decide(struct unix_pair *pair, __u32 side, 
 	pair->end[side].service = p && p->service < SERVICES_MAX ? p->service : 0;
 	pair->end[side].runtime = p ? p->runtime : RUNTIME_NATIVE;
 	return pair->end[side].service;
-}
-
-/* Both ends at once. The reader's process runs; the writer's is the one that read there last, else the one that
- * the reader was told of when it was connected (sk_peer_pid: whoever called connect() or listen()). */
-static __always_inline struct unix_end *unix_decide(struct sock *writer_sk)
-{
-	struct sock *plain = writer_sk->sk_socket->sk;	/* not an RCU pointer to the verifier */
-	struct unix_sock *writer = plain ? bpf_skc_to_unix_sock(plain) : NULL, *reader;
-	const struct process_policy *p_reader, *p_writer;
-	struct unix_end *own, *peer;
-	__u64 own_cookie, peer_cookie;
-	struct unix_pair *pair;
-	struct sock *peer_sk;
-	bool watched;
-
-	peer_sk = writer ? writer->peer : NULL;
-	reader = peer_sk ? bpf_skc_to_unix_sock(peer_sk) : NULL;
-	if (!reader)
-		return NULL;
-	own = bpf_sk_storage_get(&unix_ends, plain, 0, BPF_SK_STORAGE_GET_F_CREATE);
-	peer = bpf_sk_storage_get(&unix_ends, peer_sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
-	if (!own || !peer)
-		return NULL;
-	own->generation = peer->generation = policy.generation;
-	p_reader = process_of(bpf_get_current_pid_tgid() >> 32);
-	p_writer = process_of(pid_number(peer_sk->sk_peer_pid));
-	pair = own->pair ? bpf_map_lookup_elem(&unix_pairs, &own->pair) : NULL;
-	if (!p_reader && !p_writer && !pair) {
-		own->pair = peer->pair = 0;
-		return own;
-	}
-	if (!pair) {
-		own_cookie = bpf_get_socket_cookie(plain);
-		peer_cookie = bpf_get_socket_cookie(peer_sk);
-		own->side = own_cookie > peer_cookie;
-		peer->side = !own->side;
-		own->pair = peer->pair = own->side ? peer_cookie : own_cookie;
-		pair = unix_pair_new(own->pair);
-		if (!pair)
-			return NULL;
-		pair->end[own->side & 1].cookie = own_cookie;
-		pair->end[peer->side & 1].cookie = peer_cookie;
-		pair->seen_round = unix_round;
-		pair->seen_ends = 2;
-		unix_roles(pair, own->side, writer, reader);
-	} else if (process_of(pair->end[own->side & 1].tgid)) {
-		p_writer = process_of(pair->end[own->side & 1].tgid);
-	}
-	watched = unix_end_decide(pair, own->side, p_writer);
-	watched |= unix_end_decide(pair, peer->side, p_reader);
-	if (!watched)
-		own->pair = peer->pair = 0;
-	return own;
 }
 
 /* ---- what goes up ------------------------------------------------------------------------------ */
@@ -206,9 +140,9 @@ static __always_inline void unix_announce(struct unix_pair *pair, __u32 side, __
 		unix_announce_now(pair, side, now);
 }
 
-/* The bytes of one firing, as the reader got them; an end that is not watched is not named. */
-static __always_inline void unix_emit(struct unix_pair *pair, __u32 from, __u64 pos, __u32 len, const struct payload *p,
-				      __u32 wanted, __u64 now)
+/* The bytes of one firing, as the reader got them if it is watched; an end that is not watched is not named. */
+static __always_inline void unix_emit(struct unix_pair *pair, __u32 from, __u32 runs, __u64 pos, __u32 len,
+				      const struct payload *p, __u32 wanted, __u64 now)
 {
 	__u32 to = !(from & 1), seen_by;
 	struct service_counters *n;
@@ -220,7 +154,7 @@ static __always_inline void unix_emit(struct unix_pair *pair, __u32 from, __u64 
 	both = pair->end[from].service && pair->end[to].service;
 	seen_by = pair->end[to].service ? to : from;
 	n = counters_of(pair->end[seen_by].service);
-	task = seen_by == to ? task_logical(pair->end[to].runtime) : 0;
+	task = seen_by == runs ? task_logical(pair->end[runs & 1].runtime) : 0;
 	r = rec_data_new(wanted, p);
 	if (!r) {
 		rec_dropped(n);
@@ -230,7 +164,7 @@ static __always_inline void unix_emit(struct unix_pair *pair, __u32 from, __u64 
 	rec_head_fill(&r->h, REC_DATA, TRANSPORT_UNIX, pair->end[seen_by].service, pair->end[seen_by].cookie, now);
 	r->h.flags = both ? REC_F_MIRROR : 0;
 	r->h.tgid = pair->end[seen_by].tgid;
-	r->h.tid = seen_by == to ? pair->end[to].tid : 0;	/* which thread wrote is not known here */
+	r->h.tid = seen_by == runs ? pair->end[seen_by].tid : 0;	/* what another thread did is not known here */
 	r->pos = pos;
 	r->len = len;
 	r->queue_ns = ~0u;
@@ -246,14 +180,15 @@ static __always_inline void unix_emit(struct unix_pair *pair, __u32 from, __u64 
 /* The policy that asks for more, of the two ends'. */
 static __always_inline const struct service_policy *unix_policy(const struct unix_pair *pair)
 {
-	const struct service_policy *a = bpf_map_lookup_elem(&services, &pair->end[0].service);
-	const struct service_policy *b = bpf_map_lookup_elem(&services, &pair->end[1].service);
+	__u32 first = pair->end[0].service, second = pair->end[1].service;
+	const struct service_policy *a = bpf_map_lookup_elem(&services, &first);
+	const struct service_policy *b = bpf_map_lookup_elem(&services, &second);
 
 	if (!a || !b)
 		return NULL;
-	if (!pair->end[0].service)
+	if (!first)
 		return b;
-	return pair->end[1].service && b->mode > a->mode ? b : a;
+	return second && b->mode > a->mode ? b : a;
 }
 
 static __always_inline void unix_count_bytes(const struct unix_pair *pair, __u32 from, __u32 len)
@@ -312,7 +247,9 @@ SONDE_FUNCTION unix_wanted(struct unix_pair *pair, __u32 from, __u32 len)
 	return wanted > CAPTURE_MAX ? CAPTURE_MAX : wanted;
 }
 
-static __always_inline void unix_bytes(struct unix_pair *pair, __u32 from, __u32 len, const struct payload *p)
+/* Bytes of the end `from`; `runs` is the end whose process makes the call. */
+static __always_inline void unix_bytes(struct unix_pair *pair, __u32 from, __u32 runs, __u32 len,
+				       const struct payload *p)
 {
 	const struct service_policy *sp = unix_policy(pair);
 	__u64 now = bpf_ktime_get_ns(), who = bpf_get_current_pid_tgid(), pos;
@@ -320,8 +257,9 @@ static __always_inline void unix_bytes(struct unix_pair *pair, __u32 from, __u32
 	if (!sp || sp->mode == CAPTURE_IGNORE)
 		return;
 	from &= 1;
-	pair->end[!from].tgid = who >> 32;
-	pair->end[!from].tid = who;
+	runs &= 1;
+	pair->end[runs].tgid = who >> 32;
+	pair->end[runs].tid = who;
 	unix_turn(pair, from, len, now);
 	pos = pair->end[from].sent;
 	pair->end[from].sent = pos + len;
@@ -329,31 +267,48 @@ static __always_inline void unix_bytes(struct unix_pair *pair, __u32 from, __u32
 		return;
 	unix_announce(pair, from, now);
 	unix_announce(pair, !from, now);
-	unix_emit(pair, from, pos, len, p, unix_wanted(pair, from, len), now);
+	unix_emit(pair, from, runs, pos, len, p, unix_wanted(pair, from, len), now);
 }
 
-/* UNIXCB(skb).consumed: where in the skb this read begins. */
-static __always_inline __u32 skb_unix_consumed(struct sk_buff *skb)
-{
-	return *(__u32 *)((void *)skb->cb + bpf_core_field_offset(struct unix_skb_parms, consumed));
-}
+/* ---- the end ----------------------------------------------------------------------------------- */
 
-static __always_inline void unix_received(struct sk_buff *skb, struct sock *writer, int len, struct hook_counter *h)
+static __always_inline void unix_close_record(const struct unix_pair *pair, __u32 side, __u64 now)
 {
-	struct unix_end *end = bpf_sk_storage_get(&unix_ends, writer, 0, 0);
-	struct payload p = { .kind = PAYLOAD_SKB, .skb = skb };
-	struct unix_pair *pair;
+	struct service_counters *n = counters_of(pair->end[side].service);
+	struct rec_close *r;
 
-	if (!end || end->generation != policy.generation)
-		end = unix_decide(writer) ?: end;
-	if (!end || !end->pair || unix_is_peek())
+	if (n)
+		__sync_fetch_and_add(&n->closed, 1);
+	r = bpf_ringbuf_reserve(&ring, sizeof(*r), 0);
+	if (!r) {
+		rec_dropped(n);
 		return;
-	pair = bpf_map_lookup_elem(&unix_pairs, &end->pair);
+	}
+	rec_head_fill(&r->h, REC_CLOSE, TRANSPORT_UNIX, pair->end[side].service, pair->end[side].cookie, now);
+	r->h.tgid = pair->end[side].tgid;
+	r->h.tid = pair->end[side].tid;
+	r->sent_pos = pair->end[side].sent;
+	r->recv_pos = pair->end[!side].sent;
+	r->how = CLOSE_UNKNOWN;
+	r->pad = 0;
+	rec_counted(n, 0);
+	rec_submit(r);
+}
+
+/* The last turn and REC_CLOSE of each end that was announced; the caller deletes the pair. */
+SONDE_FUNCTION unix_pair_end(struct unix_pair *pair)
+{
+	__u64 now = bpf_ktime_get_ns();
+	struct turn closed;
+
 	if (!pair)
-		return;
-	hook_watched(h);
-	p.skb_offset = skb_unix_consumed(skb);
-	unix_bytes(pair, end->side, len, &p);
+		return 0;
+	if (turn_finish(&pair->turn, &closed))
+		unix_turn_count(pair, &closed);
+	for (__u32 side = 0; side < 2; side++)
+		if (pair->end[side].service && pair->end[side].announced)
+			unix_close_record(pair, side, now);
+	return 0;
 }
 
 #endif

@@ -107,6 +107,12 @@ static inline socklen_t rig_address(int family, struct sockaddr_storage *a)
 	return sizeof(sa_family_t) + 1 + strlen(((struct sockaddr_un *)a)->sun_path + 1);
 }
 
+/* The play's listener, in the server's process: opened just before the connection. */
+static inline int rig_listener(int fd)
+{
+	return fd - 1;
+}
+
 static inline void play_server(int family, part p, int go, int ready)
 {
 	struct sockaddr_storage a;

@@ -111,11 +111,23 @@ TEST(every_call_shows_its_bytes_once_over_ipv6)
 		check_all_ways(tiers[i], AF_INET6);
 }
 
+static void exchange_once(int fd)
+{
+	say(fd, "question");
+	expect(fd, "answer");
+}
+
+static void answer_once(int fd)
+{
+	expect(fd, "question");
+	say(fd, "answer");
+}
+
 /* ---- unix ---------------------------------------------------------------------------------------- */
 
-TEST(one_firing_at_the_reader_serves_both_ends_of_a_unix_socket)
+static void check_unix_both(const char *tier)
 {
-	struct rig *r = rig_new("socket");
+	struct rig *r = rig_new(tier);
 	const struct rec_conn *server, *client;
 	const struct rec_close *end;
 	const struct rec_data *d;
@@ -137,6 +149,7 @@ TEST(one_firing_at_the_reader_serves_both_ends_of_a_unix_socket)
 	assert_string_equal(text, spoken);
 	rig_stream(r, RIG_CLIENT, IO_RECV, text, sizeof(text));
 	assert_string_equal(text, "okokokokok");
+	assert_int_equal(rig_stream(r, RIG_SERVICE, IO_SEND, text, sizeof(text)), 0);
 	for (size_t i = 0; (d = rig_find(r, REC_DATA, RIG_SERVICE, i)); i++)
 		assert_true(d->h.flags & REC_F_MIRROR);
 	end = rig_find(r, REC_CLOSE, RIG_SERVICE, 0);
@@ -148,19 +161,80 @@ TEST(one_firing_at_the_reader_serves_both_ends_of_a_unix_socket)
 	rig_free(r);
 }
 
-TEST(a_unix_writer_is_seen_when_only_it_is_watched)
+TEST(one_firing_at_the_reader_serves_both_ends_of_a_unix_socket)
 {
-	struct rig *r = rig_new("socket");
-	char text[256];
+	for (size_t i = 0; i < ARRAY_SIZE(tiers); i++)
+		check_unix_both(tiers[i]);
+}
 
-	rig_play(r, AF_UNIX, hear_in_all_ways, RIG_SERVICE, speak_in_all_ways, 0);
-	rig_collect(r);
-	rig_stream(r, RIG_SERVICE, IO_RECV, text, sizeof(text));
-	assert_string_equal(text, spoken);
-	rig_stream(r, RIG_SERVICE, IO_SEND, text, sizeof(text));
-	assert_string_equal(text, "okokokokok");
-	assert_null(rig_find(r, REC_DATA, 0, 0));
-	rig_free(r);
+/* Also of several connections one after the other, whose sockets lie in the same memory. */
+TEST(a_unix_server_is_seen_when_only_it_is_watched)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(tiers); i++) {
+		for (int again = 0; again < 3; again++) {
+			struct rig *r = rig_new(tiers[i]);
+			char text[256];
+
+			rig_play(r, AF_UNIX, hear_in_all_ways, RIG_SERVICE, speak_in_all_ways, 0);
+			rig_collect(r);
+			rig_stream(r, RIG_SERVICE, IO_RECV, text, sizeof(text));
+			assert_string_equal(text, spoken);
+			rig_stream(r, RIG_SERVICE, IO_SEND, text, sizeof(text));
+			assert_string_equal(text, "okokokokok");
+			assert_null(rig_find(r, REC_DATA, 0, 0));
+			assert_non_null(rig_find(r, REC_CLOSE, RIG_SERVICE, 0));
+			assert_int_equal(rig_turns(r, RIG_SERVICE, ROLE_PASSIVE)->count, 5);
+			rig_free(r);
+		}
+	}
+}
+
+#define UNIX_CONNECTIONS 20
+
+static void ask_from_many(int fd)
+{
+	struct sockaddr_storage a;
+	socklen_t n = rig_address(AF_UNIX, &a);
+
+	exchange_once(fd);
+	for (int i = 1; i < UNIX_CONNECTIONS; i++) {
+		int next = socket(AF_UNIX, SOCK_STREAM, 0);
+
+		must(!connect(next, (struct sockaddr *)&a, n));
+		exchange_once(next);
+		close(next);
+	}
+}
+
+static void answer_many(int fd)
+{
+	int listener = rig_listener(fd);
+
+	answer_once(fd);
+	for (int i = 1; i < UNIX_CONNECTIONS; i++) {
+		int next = accept(listener, NULL, NULL);
+
+		must(next >= 0);
+		answer_once(next);
+		close(next);
+	}
+}
+
+TEST(unix_connections_one_after_the_other_are_not_taken_for_one)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(tiers); i++) {
+		for (int both = 0; both < 2; both++) {
+			struct rig *r = rig_new(tiers[i]);
+
+			rig_play(r, AF_UNIX, answer_many, RIG_SERVICE, ask_from_many, both ? RIG_CLIENT : 0);
+			rig_collect(r);
+			assert_non_null(rig_find(r, REC_OPEN, RIG_SERVICE, UNIX_CONNECTIONS - 1));
+			assert_null(rig_find(r, REC_OPEN, RIG_SERVICE, UNIX_CONNECTIONS));
+			assert_non_null(rig_find(r, REC_CLOSE, RIG_SERVICE, UNIX_CONNECTIONS - 1));
+			assert_int_equal(rig_turns(r, RIG_SERVICE, ROLE_PASSIVE)->count, UNIX_CONNECTIONS);
+			rig_free(r);
+		}
+	}
 }
 
 /* ---- what must not count twice, and what cannot be read ------------------------------------------ */
@@ -339,18 +413,6 @@ TEST(every_exchange_is_one_turn_and_without_payload_no_record)
 }
 
 /* ---- life ------------------------------------------------------------------------------------------ */
-
-static void exchange_once(int fd)
-{
-	say(fd, "question");
-	expect(fd, "answer");
-}
-
-static void answer_once(int fd)
-{
-	expect(fd, "question");
-	say(fd, "answer");
-}
 
 TEST(a_connection_is_announced_and_ends_with_its_final_positions)
 {

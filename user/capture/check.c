@@ -36,7 +36,7 @@ static const struct {
 	const char *what, *good;
 } tier_lines[] = {
 	{ TIER_SOCKET, "tier socket", "every byte of TCP and unix stream sockets, io_uring too" },
-	{ TIER_SYSCALL, "tier syscall", "TCP only; bytes moved by io_uring are not seen (gaps, counted)" },
+	{ TIER_SYSCALL, "tier syscall", "TCP and unix stream sockets; bytes moved by io_uring are not seen (gaps)" },
 };
 
 static void check_tiers(const int errs[], void (*f)(void *ctx, const struct capture_check *c), void *ctx)

@@ -39,7 +39,7 @@ const struct program programs[] = {
 	{ "it_positions", "iter/tcp", "where older connections are", TIER_ANY, .on_demand = true, .counter = -1 },
 	{ "it_unix_ends", "iter/bpf_sk_storage_map", "when unix connections end", TIER_SOCKET, .optional = true,
 	  .on_demand = true, .counter = -1 },
-	{ "it_unix_pairs", "iter/bpf_map_elem", "when unix connections end", TIER_SOCKET, .optional = true,
+	{ "it_unix_pairs", "iter/bpf_map_elem", "when unix connections end", TIER_ANY, .optional = true,
 	  .on_demand = true, .counter = -1 },
 };
 _Static_assert(ARRAY_SIZE(programs) <= CAPTURE_LINKS_MAX, "room for a link of each program");

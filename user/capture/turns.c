@@ -62,11 +62,13 @@ static int read_turns_of(struct capture *c, const struct turn_key *key, struct i
 	return 0;
 }
 
-/* No hook shows when a unix connection ends: its last turn is closed here. */
+/* No hook shows when a unix connection ends: its last turn is closed here. In tier syscall the pairs tell
+ * themselves whether their sockets are still there. */
 static void sweep_unix(struct capture *c)
 {
 	__atomic_add_fetch(&c->skel->bss->unix_round, 1, __ATOMIC_RELAXED);
-	if (!iterator_run(c->skel->progs.it_unix_ends, c->skel->maps.unix_ends, NULL, NULL))
+	if (c->skel->rodata->conns_in_hash ||
+	    !iterator_run(c->skel->progs.it_unix_ends, c->skel->maps.unix_ends, NULL, NULL))
 		iterator_run(c->skel->progs.it_unix_pairs, c->skel->maps.unix_pairs, NULL, NULL);
 }
 
