@@ -235,14 +235,13 @@ static int discover_start(struct loader *l)
 	if (!names)
 		return -ENOMEM;
 	for (size_t i = 0; i < c->services.n; i++) {
-		char *arrow = strstr(c->services.v[i], "->");
+		struct str selector, name;
 
-		if (!arrow) {
-			log_error("services: \"%s\": expected SELECTOR -> NAME", c->services.v[i]);
-			return -EINVAL;
-		}
-		*arrow = '\0';
-		names[opt.n_names++] = (struct discover_name){ c->services.v[i], arrow + 2 + strspn(arrow + 2, " ") };
+		if (!config_service_split(c->services.v[i], &selector, &name))
+			continue;	/* config/ has refused it */
+		((char *)selector.p)[selector.n] = '\0';
+		((char *)name.p)[name.n] = '\0';
+		names[opt.n_names++] = (struct discover_name){ selector.p, name.p };
 	}
 	if (!access("/sys/fs/cgroup/unified/cgroup.procs", F_OK))
 		opt.cgroup_root = "/sys/fs/cgroup/unified";

@@ -9,6 +9,7 @@ import pytest
 from harness import ROOT, SONDE
 
 CLEAN = {k: v for k, v in os.environ.items() if not k.startswith(("SONDE_", "OTEL_"))}
+NOBODY_IS = "pid=2147483647"  # above any pid: should a mistake go unnoticed, the agent watches nothing
 NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
 
 
@@ -91,7 +92,7 @@ def test_check_without_privilege_names_the_capability(as_nobody):
 
 def test_run_without_privilege_names_the_capability(as_nobody):
     # A machine without BTF cannot be had here: the kernel that runs the tests has it.
-    code, _, err = as_nobody("run", "--select", "pid=1", "--listen", "off")
+    code, _, err = as_nobody("run", "--select", NOBODY_IS, "--listen", "off")
     assert code == 1
     assert "CAP_BPF" in err
     assert len(err.splitlines()) <= 6, "one cause, told once"
@@ -158,18 +159,25 @@ def test_exporters_may_be_lists():
     ("memory_limit: lots\n", "1:15", "expected a size like"),
     ("memory_limit: 1MiB\n", "1:15", "expected a size like"),
     ("listen: [\n", "2:1", "not YAML"),
+    ("select:\n  - port=1\n  - colour=red\n", "3:5", "expected port="),
+    ("services: ['port=x -> shop']\n", "1:12", "expected a port number"),
 ])
 def test_mistakes_in_the_file_name_line_and_column(tmp_path, text, position, what):
     file = tmp_path / "sonde.yaml"
     file.write_text(text)
-    for command in ("run", "config"):
-        code, out, err = sonde(command, "--config", file, "--select", "pid=1")
-        assert (code, out) == (2, "")
-        assert f"{file}:{position}: " in err and what in err
+    code, out, err = sonde("config", "--config", file)
+    assert (code, out) == (2, "")
+    assert f"{file}:{position}: " in err and what in err
+
+
+def test_mistakes_in_the_file_stop_the_start(tmp_path):
+    file = tmp_path / "sonde.yaml"
+    file.write_text("captur: {}\n")
+    assert sonde("run", "--config", file, "--select", NOBODY_IS)[0] == 2
 
 
 @pytest.mark.parametrize("args, env, what", [
-    (["--selct", "pid=1"], {}, "--selct: there is no such flag"),
+    (["--selct", NOBODY_IS], {}, "--selct: there is no such flag"),
     (["stray"], {}, "stray: not an option"),
     (["--memory-limit", "12"], {}, '--memory-limit: memory_limit: "12": expected a size like'),
     (["--print=xml"], {}, "expected one of off|text|json"),
@@ -179,7 +187,7 @@ def test_mistakes_in_the_file_name_line_and_column(tmp_path, text, position, wha
     ([], {"OTEL_BSP_SCHEDULE_DELAY": "soon"}, "OTEL_BSP_SCHEDULE_DELAY"),
 ])
 def test_mistakes_in_flags_and_variables(args, env, what):
-    code, out, err = sonde("run", *args, "--select", "pid=1", env=env)
+    code, out, err = sonde("run", *args, "--select", NOBODY_IS, env=env)
     assert (code, out) == (2, "")
     assert what in err
 
@@ -189,8 +197,8 @@ def test_mistakes_in_flags_and_variables(args, env, what):
 ])
 def test_mistakes_in_selectors(selector, what):
     for flag in ("--select", "--exclude"):
-        code, _, err = sonde("run", "--select", "pid=1", flag, selector, "--listen", "off")
-        assert code != 0 and what in err and "expected" in err
+        code, _, err = sonde("run", "--select", NOBODY_IS, flag, selector, "--listen", "off")
+        assert code == 2 and what in err and "expected" in err
 
 
 def test_an_unknown_command():

@@ -380,3 +380,17 @@ def test_selectors(host, sonde, receiver, case):
         expect(receiver, 3, service=name)
     assert agent.stop() == 0
     assert {s.service for s in receiver.spans(kind="server")} == wanted
+
+
+def test_names_from_the_configuration(host, sonde, receiver):
+    services.nginx(host, PORT)
+    config = host.directory / "sonde.yaml"
+    config.write_text(f"""
+services:
+  - match: port={PORT},netns={host.name}
+    name: edge
+  - name=nginx -> other
+""")
+    sonde(f"netns={host.name}", args=["--config", config]).watching("edge")
+    client(host, {"to": ["127.0.0.1", PORT], "steps": request("/n") * 3})
+    assert {s.service for s in expect(receiver, 3)} == {"edge"}

@@ -78,6 +78,8 @@ TEST(mistakes_name_line_and_column)
 	expect_mistake("a: [\n", ":2:1:", "not YAML");
 	expect_mistake("capture: {ring_size: 3MiB}\n", ":1:22:", "power of two");
 	expect_mistake("services: [{match: port=1}]\n", ":1:12:", "SELECTOR -> NAME");
+	expect_mistake("services: [pid=1 -> a, 'port=x -> b']\n", ":1:24:", "expected a port number");
+	expect_mistake("select:\n  - port=1\n  - colour=red\n", ":3:5:", "expected port=");
 }
 
 TEST(exporters_are_lists)

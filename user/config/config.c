@@ -60,7 +60,7 @@ static int apply_all(struct config *c)
 			if (err == -ENOMEM)
 				return err;
 			if (err)
-				settings_error(s, "%s: %s: \"%s\": expected %s", s->at[i].origin, options[i].key,
+				settings_error(s, "%s: %s: \"%s\": expected %s", s->at[i].origins.v[k], options[i].key,
 					       s->at[i].texts.v[k], expected);
 		}
 	return 0;
@@ -147,7 +147,7 @@ int config_new(struct config **out, int argc, char **argv, char **const env, cha
 	if (!err)
 		err = resolve_targets(c, env);
 	if (!err && c->settings->errors.n) {
-		buf_char(&c->settings->errors, '\0');
+		c->settings->errors.p[c->settings->errors.n - 1] = '\0';	/* the last newline */
 		*why = TAKE_PTR(c->settings->errors.p);
 		c->settings->errors = (struct buf){ 0 };
 		err = -EINVAL;
@@ -159,13 +159,6 @@ int config_new(struct config **out, int argc, char **argv, char **const env, cha
 	derive(c);
 	*out = c;
 	return 0;
-}
-
-static void strings_release(struct strings *s)
-{
-	for (size_t i = 0; i < s->n; i++)
-		free(s->v[i]);
-	free(s->v);
 }
 
 void config_free(struct config *c)

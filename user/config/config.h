@@ -46,6 +46,9 @@ struct config {
 int config_new(struct config **out, int argc, char **argv, char **const env, char **why);
 void config_free(struct config *c);
 
+/* The halves of an item of `services`; false when it is not "SELECTOR -> NAME". */
+bool config_service_split(const char *text, struct str *selector, struct str *name);
+
 /* `sonde config`: effective values and where each came from ("default", "file:3:5", "SONDE_X", "--x"). */
 int config_dump(const struct config *c, struct buf *out);
 /* --help text that fits 80x24, and the man page (roff), both from the table. */

@@ -113,7 +113,7 @@ int config_dump(const struct config *c, struct buf *out)
 			buf_str(out, STR("-"));
 		for (size_t k = 0; k < t->texts.n; k++)
 			buf_printf(out, "%s%s", k ? "; " : "", secret ? "(set, not shown)" : t->texts.v[k]);
-		buf_printf(out, "  (%s)\n", t->texts.n ? t->origin : "not set");
+		buf_printf(out, "  (%s)\n", t->texts.n ? t->origins.v[0] : "not set");
 	}
 	return out->failed ? -ENOMEM : 0;
 }

@@ -5,6 +5,8 @@
 #include <ctype.h>
 #include <stdio.h>
 
+#include "discover/selector.h"
+
 #define AT(field) offsetof(struct config, field)
 #define KIB 1024ull
 #define MIB (1024 * KIB)
@@ -265,23 +267,53 @@ static int apply_bool(void *field, const char *text, char *expected, size_t size
 	return 0;
 }
 
-static int list_add(struct strings *list, const char *text)
+static int check_selector(const char *text, char *expected, size_t size)
 {
-	char **v = realloc(list->v, (list->n + 1) * sizeof(*v));
+	struct selector ignored;
+	_cleanup_(freep) char *why = NULL;
+	int err = selector_parse(&ignored, text, &why);
+	const char *what = why ? strstr(why, "expected ") : NULL;
 
-	if (!v)
-		return -ENOMEM;
-	list->v = v;
-	v[list->n] = strdup(text);
-	if (!v[list->n])
-		return -ENOMEM;
-	list->n++;
-	return 0;
+	if (err)
+		snprintf(expected, size, "%s", what ? what + strlen("expected ") : "a selector");
+	return err;
+}
+
+bool config_service_split(const char *text, struct str *selector, struct str *name)
+{
+	const char *arrow = strstr(text, "->");
+
+	if (!arrow)
+		return false;
+	*selector = str_trim((struct str){ text, (size_t)(arrow - text) });
+	*name = str_trim(str_of(arrow + 2));
+	return selector->n && name->n;
+}
+
+static int check_service(const char *text, char *expected, size_t size)
+{
+	struct str selector, name;
+	char alone[768];
+
+	if (!config_service_split(text, &selector, &name) || selector.n >= sizeof(alone)) {
+		snprintf(expected, size, "SELECTOR -> NAME");
+		return -EINVAL;
+	}
+	snprintf(alone, sizeof(alone), "%.*s", (int)selector.n, selector.p);
+	return check_selector(alone, expected, size);
+}
+
+static int check_item(const struct option_row *o, const char *text, char *expected, size_t size)
+{
+	if (o->offset == AT(select) || o->offset == AT(exclude))
+		return check_selector(text, expected, size);
+	return o->offset == AT(services) ? check_service(text, expected, size) : 0;
 }
 
 int option_apply(const struct option_row *o, struct config *c, const char *text, char *expected, size_t size)
 {
 	void *field = o->offset == NO_FIELD ? NULL : (char *)c + o->offset;
+	int err;
 
 	switch (o->type) {
 	case OPTION_BOOL:
@@ -292,7 +324,8 @@ int option_apply(const struct option_row *o, struct config *c, const char *text,
 	case OPTION_WORDS:
 		return check_words(o, text, expected, size);
 	case OPTION_LIST:
-		return list_add(field, text);
+		err = check_item(o, text, expected, size);
+		return err ? err : strings_add(field, str_of(text));
 	case OPTION_STRING:
 		return field ? apply_string(field, text) : 0;
 	default:

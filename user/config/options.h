@@ -42,6 +42,9 @@ int option_by_env(struct str name);
 /* SONDE_CAPTURE_RING_SIZE for capture.ring_size. */
 void option_env_name(const struct option_row *o, char *buf, size_t size);
 
+int strings_add(struct strings *s, struct str text);
+void strings_release(struct strings *s);
+
 /* Is `word` among the words of an OPTION_WORDS' text (NULL: none)? */
 bool option_has_word(const char *text, struct str word);
 

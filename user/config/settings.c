@@ -22,10 +22,8 @@ int settings_new(struct settings **out)
 
 static void setting_clear(struct setting *t)
 {
-	for (size_t k = 0; k < t->texts.n; k++)
-		free(t->texts.v[k]);
-	free(t->texts.v);
-	free(t->origin);
+	strings_release(&t->texts);
+	strings_release(&t->origins);
 	*t = (struct setting){ 0 };
 }
 
@@ -40,32 +38,40 @@ void settings_free(struct settings *s)
 	free(s);
 }
 
-static int setting_add(struct setting *t, struct str text)
+int strings_add(struct strings *s, struct str text)
 {
-	char **v = realloc(t->texts.v, (t->texts.n + 1) * sizeof(*v));
+	char **v = realloc(s->v, (s->n + 1) * sizeof(*v));
 
 	if (!v)
 		return -ENOMEM;
-	t->texts.v = v;
-	v[t->texts.n] = strndup(text.p ? text.p : "", text.n);
-	if (!v[t->texts.n])
+	s->v = v;
+	v[s->n] = strndup(text.p ? text.p : "", text.n);
+	if (!v[s->n])
 		return -ENOMEM;
-	t->texts.n++;
+	s->n++;
 	return 0;
+}
+
+void strings_release(struct strings *s)
+{
+	for (size_t k = 0; k < s->n; k++)
+		free(s->v[k]);
+	free(s->v);
+	*s = (struct strings){ 0 };
 }
 
 int settings_set(struct settings *s, int i, enum layer layer, struct str text, const char *origin)
 {
 	struct setting *t = &s->at[i];
+	int err;
 
 	if (t->texts.n && t->layer > layer)
 		return 0;
 	if (t->layer < layer || options[i].type != OPTION_LIST)
 		setting_clear(t);
 	t->layer = layer;
-	if (!t->origin)
-		t->origin = strdup(origin);
-	return t->origin ? setting_add(t, text) : -ENOMEM;
+	err = strings_add(&t->origins, str_of(origin));
+	return err ? err : strings_add(&t->texts, text);
 }
 
 void settings_error(struct settings *s, const char *format, ...)

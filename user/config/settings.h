@@ -11,7 +11,7 @@ enum layer { LAYER_DEFAULT, LAYER_FILE, LAYER_ENV, LAYER_FLAG };
 struct setting {
 	enum layer layer;
 	struct strings texts;		/* one, or a list's items; n == 0: not set */
-	char *origin;			/* "default", "file:line:column", "SONDE_X", "--x" */
+	struct strings origins;		/* of each: "default", "file:line:column", "SONDE_X", "--x" */
 };
 
 struct settings {
