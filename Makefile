@@ -149,7 +149,7 @@ demo:
 
 bench:
 	$(Q)scripts/setup test
-	$(Q)$(MAKE) --no-print-directory all micro-bench
+	$(Q)$(MAKE) --no-print-directory all $(BENCH) $B/bench/load
 	$(Q)scripts/bench
 
 micro-bench: $(BENCH)
