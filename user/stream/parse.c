@@ -266,7 +266,8 @@ static ssize_t step(struct stream_table *t, struct work *w, unsigned lane, struc
 	struct dialog *d = w->dialog;
 	struct lane *l = &w->lanes[lane];
 	bool straight = l->open && !d->proto->overlaps;
-	struct msg m = { .arena = straight ? &side_in(w, lane, l->open)->arena : &l->scratch, .cut = cut };
+	struct side *side = straight ? side_in(w, lane, l->open) : NULL;
+	struct msg m = { .arena = side ? &side->arena : &l->scratch, .cut = cut, .data = side ? side->data : NULL };
 	ssize_t n = d->proto->parse(d->state, &t->opt.proto, conn_dir(w->conn, lane), in, &m);
 
 	if (n > 0 && ((straight && m.begin) || (uint64_t)n > POS_MAX))
