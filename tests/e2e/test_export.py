@@ -8,8 +8,10 @@ import os
 import pathlib
 import re
 import signal
+import socket
 import subprocess
 import sys
+import time
 import urllib.error
 
 import pytest
@@ -343,3 +345,22 @@ def test_livez_and_readyz(host, sonde, nginx):
     with pytest.raises(urllib.error.HTTPError) as e:
         agent.get("/nothing")
     assert e.value.code == 404
+
+
+def test_a_hanging_endpoint_does_not_hold_up_the_stop(host, sonde, fake, nginx):
+    endpoint = fake("hang")
+    agent = watch(host, sonde, endpoint=endpoint.url)
+    request(host, 20)
+    wait_for(endpoint.requests, 10, "a request under way")
+    began = time.monotonic()
+    assert agent.stop() == 0
+    assert time.monotonic() - began < 5.5
+
+
+def test_a_taken_port_is_said_and_ends_it(host, nginx):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        done = subprocess.run([SONDE, "run", "--select", f"port={PORT},netns={host.name}", "--listen", address],
+                              capture_output=True, text=True, timeout=20)
+    assert done.returncode == 1
+    assert f"listen on {address}: Address already in use" in done.stderr
