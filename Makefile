@@ -9,10 +9,9 @@ CC ?= cc
 ifeq ($(origin CC),default)
 CC := gcc
 endif
-CLANG ?= $(firstword $(foreach v,14 15 16 17 18 19 20,$(shell command -v clang-$(v))) clang)
+CLANG ?= $(firstword $(foreach v,14 15 16 17 18 19 20 21,$(shell command -v clang-$(v))) clang)
 # Ubuntu's /usr/sbin/bpftool is a wrapper that wants the running kernel's own package: take any real one.
 BPFTOOL ?= $(firstword $(wildcard /usr/lib/linux-tools/*/bpftool) $(shell command -v bpftool) $(wildcard /usr/sbin/bpftool) bpftool)
-LLVM_STRIP ?= $(patsubst clang%,llvm-strip%,$(notdir $(CLANG)))
 PKG_CONFIG ?= pkg-config
 
 VERSION := $(shell cat VERSION)

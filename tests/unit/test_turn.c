@@ -71,7 +71,7 @@ static void end_moves(struct end *e, int is_request, uint64_t bytes, bool skippe
 {
 	__u64 *now = is_request ? &e->at.request_now : &e->at.response_now;
 	uint64_t pos = *now;
-	struct turn closed;
+	struct turn closed = {};
 
 	e->now += 100;
 	if (!skipped) {
@@ -89,7 +89,7 @@ static void end_moves(struct end *e, int is_request, uint64_t bytes, bool skippe
 
 static void end_finishes(struct end *e)
 {
-	struct turn closed;
+	struct turn closed = {};
 
 	if (turn_repair(&e->turn, REQUEST, &e->at, e->now, &closed))
 		end_closed(e, &closed);
