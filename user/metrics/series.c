@@ -169,14 +169,18 @@ static void attrs_copy(struct attr *to, const struct attr *attrs, uint32_t n)
 
 /* ---- series ---- */
 
+static bool series_is(const struct series *s, uint32_t service, const char *scope, const struct attr *attrs, uint32_t n)
+{
+	return s->service == service && text_eq(s->scope, scope) && attrs_eq(s->attrs, s->n_attrs, attrs, n);
+}
+
 static struct series *find_hashed(struct metrics *m, uint64_t hash, const struct metric *metric,
 				  uint32_t service, const char *scope, const struct attr *attrs, uint32_t n)
 {
 	struct series *s = hash_get(&m->by_hash, hash);
 
 	for (; s; s = s->same_hash)
-		if (s->metric == metric && s->service == service && text_eq(s->scope, scope) &&
-		    attrs_eq(s->attrs, s->n_attrs, attrs, n))
+		if (s->metric == metric && series_is(s, service, scope, attrs, n))
 			return s;
 	return NULL;
 }
@@ -307,12 +311,15 @@ struct series *series_get(struct metrics *m, struct metric *metric, uint32_t ser
 	uint64_t hash;
 
 	n = MIN(n, SERIES_ATTRS_MAX);
+	/* Requests of a kind come in rows: to compare costs half of what hashing and comparing do. */
+	if (metric->recent && series_is(metric->recent, service, scope, attrs, n))
+		return metric->recent;
 	hash = series_hash(metric, service, attrs, n);
 	s = find_hashed(m, hash, metric, service, scope, attrs, n);
 	if (!s && series_allowed(m, metric, service))
 		s = series_new(m, hash, metric, service, scope, attrs, n);
 	if (s)
-		return s;
+		return metric->recent = s;
 	m->overflowed++;
 	hash = series_hash(metric, service, &overflow_attr, 1);
 	s = find_hashed(m, hash, metric, service, scope, &overflow_attr, 1);
@@ -344,6 +351,7 @@ void series_remove_service(struct metrics *m, uint32_t service)
 		if (from == to)
 			continue;
 		m->epoch++;
+		metric->recent = NULL;
 		for (size_t k = from; k < to; k++) {
 			series_unhash(m, metric->series[k]);
 			series_free(m, metric->series[k]);

@@ -39,6 +39,7 @@ struct metric {
 	struct binning binning;
 	char *names;			/* name, unit, help: copies that def points to, or NULL */
 	struct series **series;		/* by service */
+	struct series *recent;		/* what series_get() gave last, NULL: none */
 	size_t n, cap;
 };
 

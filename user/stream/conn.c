@@ -113,11 +113,6 @@ void conn_facts(const struct conn *c, struct conn_facts *out)
 	memcpy(out->peer_addr, c->peer_addr, sizeof(out->peer_addr));
 }
 
-enum dir conn_dir(const struct conn *c, unsigned lane)
-{
-	return (c->role == ROLE_PASSIVE) == (lane == LANE_RECV) ? DIR_REQUEST : DIR_RESPONSE;
-}
-
 uint16_t conn_server_port(const struct conn *c)
 {
 	return c->role == ROLE_PASSIVE ? c->local_port : c->peer_port;

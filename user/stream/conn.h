@@ -33,7 +33,10 @@ size_t conn_bytes(const struct conn *c);
 void conn_facts(const struct conn *c, struct conn_facts *out);
 
 /* Request or response: what flows in that lane. */
-enum dir conn_dir(const struct conn *c, unsigned lane);
+static inline enum dir conn_dir(const struct conn *c, unsigned lane)
+{
+	return (c->role == ROLE_PASSIVE) == (lane == LANE_RECV) ? DIR_REQUEST : DIR_RESPONSE;
+}
 /* Port of the end that accepted; 0 where there is none. */
 uint16_t conn_server_port(const struct conn *c);
 
