@@ -146,10 +146,13 @@ class Bench:
     def micro(self):
         for name in ("bench_pipeline", "bench_proto", "bench_export", "bench_db"):
             out = subprocess.run([BENCH / name], capture_output=True, text=True, check=True, timeout=60).stdout
+            under = ""
             for line in out.splitlines():
                 value, _, what = line.strip().partition(" ns per ")
                 if what:
-                    self.row(f"{name[6:]}: {what}", float(value), "ns")
+                    self.row(f"{name[6:]}: {what}{under}", float(value), "ns")
+                elif line.endswith(":"):
+                    under = f" ({line[:-1]})"
 
     def table(self):
         width = max(len(r[0]) for r in self.rows)
