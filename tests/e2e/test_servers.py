@@ -126,16 +126,21 @@ def test_every_request_exactly_once(server, receiver):
     wait_for(lambda: sizes() == wanted, 10, lambda: f"body sizes {wanted} (they are {sizes()})")
 
 
+def error_of(line, seconds):
+    """How far a duration lies outside of what the server saw itself."""
+    return max(line["handed"] - seconds, seconds - line["seconds"], 0)
+
+
 def test_durations_are_the_servers_own(server, receiver):
-    exchanges = [ask("/users/1")] * 25 + [ask("/slow?ms=100")] * 5
-    server.client(*connections(server, exchanges)[:30 if server.is_sync else 1] * (1 if server.is_sync else 2))
-    n = len(exchanges) * (1 if server.is_sync else 2)
+    """Within max(5 %, 2 ms) for 99 %, the median within 1 ms. The exchanges follow each other: so do lines and spans."""
+    exchanges = [ask("/users/1")] * 195 + [ask("/slow?ms=100")] * 5
+    server.client(*connections(server, exchanges)[:len(exchanges) if server.is_sync else 1])
+    n = len(exchanges)
     pairs = list(zip(server.logged(n), server.spans(receiver, n)))
-    off = sorted(abs((s.end - s.start) / 1e9 - r["seconds"]) for r, s in pairs)
-    bad = [(r["path"], r["seconds"], (s.end - s.start) / 1e9) for r, s in pairs
-           if abs((s.end - s.start) / 1e9 - r["seconds"]) > max(0.05 * r["seconds"], 0.002)]
-    assert off[n // 2] < 0.001
-    assert len(bad) <= max(1, n // 100), bad
+    off = sorted((error_of(r, (s.end - s.start) / 1e9), r["path"], r["handed"], r["seconds"], s.end - s.start) for r, s in pairs)
+    bad = [o for o in off if o[0] > max(0.05 * o[3], 0.002)]
+    assert off[n // 2][0] < 0.001
+    assert len(bad) <= n // 100, bad
 
 
 def test_clients_that_give_up(server, receiver):

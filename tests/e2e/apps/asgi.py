@@ -48,11 +48,13 @@ async def respond(scope, receive, send):
         headers.append((b"content-length", str(sum(map(len, parts))).encode()))
     if scope["method"] == "HEAD":
         parts = []
+    handed = time.perf_counter()
     await send({"type": "http.response.start", "status": status, "headers": headers})
     for part in parts:
+        handed = time.perf_counter()
         await send({"type": "http.response.body", "body": part, "more_body": True})
     await send({"type": "http.response.body", "body": b""})
-    truth.write(scope["method"], scope["path"], status, received, sum(map(len, parts)), since)
+    truth.write(scope["method"], scope["path"], status, received, sum(map(len, parts)), since, handed)
 
 
 async def app(scope, receive, send):

@@ -24,6 +24,7 @@ type line struct {
 	Status  int     `json:"status"`
 	In      int64   `json:"in"`
 	Out     int64   `json:"out"`
+	Handed  float64 `json:"handed"`
 	Seconds float64 `json:"seconds"`
 }
 
@@ -50,11 +51,12 @@ func logged(file *os.File, next http.Handler) http.Handler {
 		since, body, c := time.Now(), &countedBody{ReadCloser: r.Body}, &counted{ResponseWriter: w, status: 200}
 		r.Body = body
 		next.ServeHTTP(c, r)
+		handed := time.Since(since).Seconds()
 		http.NewResponseController(w).Flush()
 		if r.Method == "HEAD" {
 			c.sent = 0
 		}
-		text, _ := json.Marshal(line{r.Method, r.URL.Path, c.status, body.received, c.sent, time.Since(since).Seconds()})
+		text, _ := json.Marshal(line{r.Method, r.URL.Path, c.status, body.received, c.sent, handed, time.Since(since).Seconds()})
 		file.Write(append(text, '\n'))
 	})
 }

@@ -32,16 +32,18 @@ function answer(url, received, respond) {
 
 function serve(request, response) {
 	const since = process.hrtime.bigint(), url = new URL(request.url, 'http://localhost');
-	let received = 0, sent = 0;
+	const elapsed = () => Number(process.hrtime.bigint() - since) / 1e9;
+	let received = 0, sent = 0, handed = 0;
 
 	response.on('finish', () => {
 		const line = {method: request.method, path: url.pathname, status: response.statusCode, in: received, out: sent,
-			seconds: Number(process.hrtime.bigint() - since) / 1e9};
+			handed, seconds: elapsed()};
 		if (log !== null)
 			fs.writeSync(log, JSON.stringify(line) + '\n');
 	});
 	request.on('data', chunk => { received += chunk.length; });
 	request.on('end', () => answer(url, received, (status, headers, parts) => {
+		handed = elapsed();
 		response.writeHead(status, {'content-type': 'text/plain', ...headers});
 		if (request.method !== 'HEAD')
 			for (const part of parts) {

@@ -17,8 +17,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("Content-Length", "6")
         self.end_headers()
+        handed = time.perf_counter()
         self.wfile.write(b"hello\n")
-        truth.write("GET", self.path, 200, 0, 6, since)
+        truth.write("GET", self.path, 200, 0, 6, since, handed)
         export = urllib.request.Request(sys.argv[2], data=b"", headers={"Content-Type": "application/x-protobuf"}, method="POST")
         try:
             urllib.request.urlopen(export, timeout=10).close()
