@@ -168,6 +168,21 @@ TEST(a_pool_thread_that_answers_gets_its_calls)
 	stop(t);
 }
 
+TEST(requests_told_late_do_not_overlap_when_they_followed_each_other)
+{
+	struct tracer *t = start(100);
+	struct evidence a = at(1, 10, 10, 0, 10, false), b = at(2, 10, 10, 20, 60, false), c = at(3, 10, 10, 30, 40, false);
+
+	tracer_request(t, true, &a);
+	tracer_request(t, true, &b);
+	tracer_request(t, false, &c);
+	finish(t, true, a, "a");
+	finish(t, false, c, "call");
+	finish(t, true, b, "b");
+	expect_child("call", "b", "responder");
+	stop(t);
+}
+
 TEST(goroutines_link_whatever_thread_they_run_on)
 {
 	struct tracer *t = start(100);

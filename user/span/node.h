@@ -14,8 +14,9 @@ struct node {
 	bool finished;			/* the exchange is over */
 	bool decided;			/* parent is final (which may be: none) */
 	bool left;			/* trace id is final; its span, if any, went to the sink */
-	bool overlapped;		/* server: its thread read another request meanwhile */
+	bool overlapped;		/* server: its thread had another request between its first and last byte */
 	bool sent;			/* server: its first send after the read has been linked */
+	uint64_t next_read_ns;		/* server: when its thread read the next request while it was open; 0 never */
 	struct evidence e;
 	struct span *span;		/* finished and held; NULL: left, or never had one */
 	struct span_id id;

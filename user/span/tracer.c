@@ -370,8 +370,26 @@ static void server_opens(struct tracer *t, struct node *n)
 	if (!th)
 		return;
 	for (struct node *other = th->open; other; other = other->thread_next)
-		other->overlapped = n->overlapped = true;
+		if (!other->next_read_ns || n->e.request_first_ns < other->next_read_ns)
+			other->next_read_ns = n->e.request_first_ns;
 	thread_add(th, n);
+}
+
+/* Exchanges are told when they are settled, often after the thread has read its next request: so times decide, not
+ * the order of telling. A request that was read before n and is not over yet overlaps it. */
+static void server_compare(struct node *n)
+{
+	uint64_t over = n->e.response_last_ns ? n->e.response_last_ns : UINT64_MAX;
+
+	n->overlapped |= n->next_read_ns && n->next_read_ns < over;
+	for (struct node *other = n->thread ? n->thread->open : NULL; other; other = other->thread_next) {
+		if (other == n)
+			continue;
+		if (other->e.request_first_ns <= n->e.request_first_ns)
+			n->overlapped = true;
+		else
+			other->overlapped |= other->e.request_first_ns < over;
+	}
 }
 
 static void client_opens(struct tracer *t, struct node *n)
@@ -427,6 +445,7 @@ static void adopted(struct tracer *t, struct node *child, struct node *parent, c
 
 static void server_closes(struct tracer *t, struct node *n)
 {
+	server_compare(n);
 	for (size_t i = 0; link_methods[i]; i++)
 		if (link_methods[i]->adopt)
 			link_methods[i]->adopt(t, n, adopted);
