@@ -44,3 +44,22 @@ deb_unpack() {
 	rm -rf "$tmp"
 	return $rc
 }
+
+# deb_kernel SUITE ARCH DIR REGEX: DIR/vmlinuz of the newest kernel whose package name after "linux-image-" matches
+# and that downloads.
+deb_kernel() {
+	local suite=$1 arch=$2 dir=$3 regex=$4 version package image
+	[ ! -s "$dir/vmlinuz" ] || return 0
+	deb_update "$suite" "$arch" || return 1
+	# From 6.19 on linux-image-* depends on linux-binary-*, which holds the file.
+	for version in $(deb_apt "$suite" "$arch" apt-cache pkgnames linux-image- | sed 's/^linux-image-//' |
+			 grep -xE "$regex" | sort -rV | head -6); do
+		for package in "linux-binary-$version" "linux-image-$version"; do
+			rm -rf "$dir"
+			deb_unpack "$suite" "$arch" "$dir" "$package" || continue
+			image=$(find "$dir" -name 'vmlinuz*' -type f | head -1)
+			[ -z "$image" ] || { mv "$image" "$dir/vmlinuz"; return 0; }
+		done
+	done
+	return 1
+}
