@@ -111,22 +111,6 @@ def test_a_client_s_trace_is_joined(host, sonde, receiver, tier):
     assert not [s for s in spans if hop_of(s) != (NGINX, "client") and s.parent_id == "00000000000000ab"]
 
 
-def test_calls_over_unix_sockets_are_linked(host, sonde, receiver, tier):
-    directory = host.directory
-    env = {"PG_DSN": f"host={directory}/pg port={POSTGRES} user=postgres dbname=postgres",
-           "REDIS_URL": f"unix://{directory}/redis/redis.sock"}
-    start(host, sonde, tier, env=env)
-    traffic(host, ["/orders", "/cache"] * 20)
-
-    def linked(kind, system):
-        ids = {s.span_id for s in receiver.spans(service="shop")}
-        return [s for s in receiver.spans(kind=kind)
-                if s.attrs.get("db.system.name") == system and s.parent_id in ids and s.attrs["network.transport"] == "unix"]
-    for system in ("postgresql", "redis"):
-        for kind in ("client", "server"):
-            wait_for(lambda: len(linked(kind, system)) == 20, 10, f"20 {kind} spans of {system} with their parents")
-
-
 def test_a_service_that_traces_itself_gets_no_spans(host, sonde, receiver, tier):
     """It is shown as such, and its metrics stay."""
     log = host.directory / "traced.requests"
