@@ -19,6 +19,7 @@ import services
 NGINX, SHOP, PRICE, POSTGRES, REDIS = 8080, 8000, 3000, 5432, 6379
 SECONDS = int(os.environ.get("DEMO_SECONDS", "60"))
 SCRAPE = os.environ.get("DEMO_LISTEN", "127.0.0.1:9464")
+ENDINGS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 # Mostly checkouts, and a little of everything that may happen: another id each time, an error, a slow page.
 PATHS = ["/checkout", "/users/{i}", "/orders", "/checkout", "/cache", "/price", "/checkout", "/slow?ms=80",
          "/checkout", "/status/404", "/users/{i}", "/checkout", "/status/500"]
@@ -77,21 +78,22 @@ def main():
     if os.geteuid() != 0:
         say("needs root: sudo make demo")
         return 1
-    for s in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+    # A signal waits until the host is whole: half of one would be left behind.
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDINGS)
+    for s in ENDINGS:
         signal.signal(s, stop)
-    host, code = None, 0
+    host, code = harness.Host(), 0
     try:
-        host = harness.Host()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDINGS)
         code = watch(host)
         if code:
             say("sonde failed:\n" + pathlib.Path(host.directory / "sonde.log").read_text(errors="replace"))
     except KeyboardInterrupt:
         pass
     finally:
-        for s in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        for s in ENDINGS:
             signal.signal(s, signal.SIG_IGN)
-        if host:
-            host.close()
+        host.close()
     say("over: the services, their namespace and their cgroup are gone")
     return code
 
