@@ -183,6 +183,20 @@ TEST(requests_told_late_do_not_overlap_when_they_followed_each_other)
 	stop(t);
 }
 
+TEST(a_server_that_is_told_before_its_client_is_still_its_child)
+{
+	struct tracer *t = start(100);
+	struct evidence api = at(2, 20, 21, 1, 48, true), call = at(2, 10, 10, 0, 49, true);
+
+	tracer_request(t, true, &api);
+	finish(t, true, api, "api");
+	tracer_request(t, false, &call);
+	finish(t, false, call, "call");
+	assert_int_equal(n_out, 2);
+	expect_child("api", "call", "same_bytes");
+	stop(t);
+}
+
 TEST(goroutines_link_whatever_thread_they_run_on)
 {
 	struct tracer *t = start(100);

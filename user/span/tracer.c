@@ -392,10 +392,20 @@ static void server_compare(struct node *n)
 	}
 }
 
+/* Where a system call is seen at its end, the reader may be told before the writer. */
+static void client_meets_server(struct tracer *t, struct node *n)
+{
+	struct node *server = hash_get(&t->nodes, node_key(true, n->e.exchange));
+
+	if (server && server != n && !server->decided && !server->left)
+		set_parent(t, server, n, &link_same_bytes);
+}
+
 static void client_opens(struct tracer *t, struct node *n)
 {
 	struct thread *th;
 
+	client_meets_server(t, n);
 	if (n->decided)
 		return;
 	if (!hash_get(&t->processes, n->e.tgid)) {
