@@ -102,7 +102,7 @@ unit: $(UNIT)
 $B/bpf-tests/%: tests/bpf/%.c $B/libsonde.a
 	$(call say,TEST,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CPPFLAGS) -Itests/unit $(ALL_CFLAGS) -MMD -MP -o $@ $< $B/libsonde.a -lcmocka $(LDLIBS)
+	$(Q)$(CC) $(CPPFLAGS) -Itests/unit $(ALL_CFLAGS) -MMD -MP -o $@ $< $B/libsonde.a -lcmocka $(shell $(PKG_CONFIG) --libs liburing) $(LDLIBS)
 
 # Loads the real programs into this kernel: needs root.
 bpf-test: $(BPF_TEST)

@@ -89,6 +89,21 @@ static __always_inline void io_begin(struct conn *c, const struct io *io)
 	c->flags |= CONN_POSITIONS;
 }
 
+/* A FIN has a place in the sequence, behind the last byte: once it is sent, or when the end of file was read.
+ * Where there can be one, a single byte that nobody saw is no skipped firing. */
+static __always_inline void io_leave_out_fins(const struct conn *c, const struct tcp_view *v, struct io *io)
+{
+	if (v->state == TCP_ESTABLISHED)
+		return;
+	if (io->sent_now == c->sent_end + 1)
+		io->sent_now--;
+	if (io->read_now == c->read_end + 1) {
+		io->read_now--;
+		if (io->dir == IO_RECV)		/* tier syscall: the same call read both */
+			io->pos--;
+	}
+}
+
 /* Remembers the positions; returns how many bytes of this direction are new (negative: an earlier send had
  * claimed too much). */
 static __always_inline __s64 io_advance(struct conn *c, const struct io *io)
@@ -196,6 +211,7 @@ static __always_inline void io_bytes(struct sock *sk, struct conn *c, const stru
 	if (!sp || sp->mode == CAPTURE_IGNORE || !io->len)
 		return;
 	io_begin(c, io);
+	io_leave_out_fins(c, v, io);
 	if (io->dir == IO_RECV && !io_clip_read(c, io, p))
 		return;
 	now = bpf_ktime_get_ns();

@@ -170,6 +170,7 @@ static __noinline int sock_view(const struct tcp_sock *tp, const struct conn *c,
 		.snd_una = BPF_CORE_READ(tp, snd_una),
 		.rcv_nxt = BPF_CORE_READ(tp, rcv_nxt),
 		.copied_seq = BPF_CORE_READ(tp, copied_seq),
+		.state = BPF_CORE_READ(tp, inet_conn.icsk_inet.sk.__sk_common.skc_state),
 	};
 	return 0;
 }

@@ -146,6 +146,8 @@ static void on_service(void *ctx, const struct service *s)
 		log_info("watching %s (pid %u, %s, named by its %s)%s", s->name, s->pid, s->exe, s->name_source,
 			 s->exports_otlp ? "; it exports traces itself" : "");
 	capture_set_service(l->capture, s->number, &policy);
+	if (s->gone)
+		capture_forget_service(l->capture, s->number);
 	tell(l, &(struct ipc_msg){ .kind = IPC_SERVICE, .service = *s });
 }
 

@@ -33,6 +33,8 @@ struct rig {
 	size_t n_turns;
 };
 
+static const char *const tiers[] __attribute__((unused)) = { "socket", "syscall" };
+
 /* What a process of the play does with its socket; a failed assertion ends it with SIGABRT. */
 typedef void (*part)(int fd);
 
@@ -57,7 +59,8 @@ static inline void rig_mode(struct rig *r, enum capture_mode mode)
 	must(!capture_set_service(r->capture, RIG_CLIENT, &sp));
 }
 
-static inline struct rig *rig_new(const char *tier)
+/* The programs, in the network namespace that is there. */
+static inline struct rig *rig_load(const char *tier)
 {
 	struct capture_options opt = { tier, 1 << 20, 1 << 18 };
 	struct rig *r = calloc(1, sizeof(*r));
@@ -65,7 +68,6 @@ static inline struct rig *rig_new(const char *tier)
 	char *why = NULL;
 
 	must(r);
-	rig_namespace();
 	if (capture_new(&r->capture, &opt, &why))
 		fprintf(stderr, "capture: %s\n", why);
 	must(r->capture);
@@ -75,6 +77,12 @@ static inline struct rig *rig_new(const char *tier)
 	rig_mode(r, CAPTURE_HEADS);
 	capture_new_generation(r->capture, true);
 	return r;
+}
+
+static inline struct rig *rig_new(const char *tier)
+{
+	rig_namespace();
+	return rig_load(tier);
 }
 
 static inline void rig_free(struct rig *r)
@@ -189,6 +197,46 @@ static inline void rig_play(struct rig *r, int family, part server, int server_s
 	must(write(server_go[1], "g", 1) == 1 && read(ready[0], &byte, 1) == 1 && write(client_go[1], "g", 1) == 1);
 	rig_wait(c);
 	rig_wait(s);
+}
+
+/* ---- small talk ---------------------------------------------------------------------------------- */
+
+static inline void expect(int fd, const char *text)
+{
+	size_t n = strlen(text), got = 0;
+	char buf[4096];
+
+	while (got < n) {
+		ssize_t k = read(fd, buf + got, n - got);
+
+		must(k > 0);
+		got += k;
+	}
+	must(!memcmp(buf, text, n));
+}
+
+/* From the stack: a literal may lie in a page that the process never touched, which cannot be captured before the
+ * kernel itself has faulted it in. */
+static inline void say(int fd, const char *text)
+{
+	char words[64];
+	size_t n = strlen(text);
+
+	must(n < sizeof(words));
+	memcpy(words, text, n + 1);
+	must(write(fd, words, n) == (ssize_t)n);
+}
+
+static inline void exchange_once(int fd)
+{
+	say(fd, "question");
+	expect(fd, "answer");
+}
+
+static inline void answer_once(int fd)
+{
+	expect(fd, "question");
+	say(fd, "answer");
 }
 
 /* ---- what the kernel said --------------------------------------------------------------------- */

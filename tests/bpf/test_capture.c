@@ -5,30 +5,8 @@
 #include <sys/uio.h>
 #include <time.h>
 
+#include "capture/capture_internal.h"
 #include "rig.h"
-
-static const char *const tiers[] = { "socket", "syscall" };
-
-static void expect(int fd, const char *text)
-{
-	size_t n = strlen(text), got = 0;
-	char buf[4096];
-
-	while (got < n) {
-		ssize_t k = read(fd, buf + got, n - got);
-
-		must(k > 0);
-		got += k;
-	}
-	must(!memcmp(buf, text, n));
-}
-
-/* strlen() touches the bytes: those of a page that the process never read cannot be captured before the
- * kernel itself has faulted it in. */
-static void say(int fd, const char *text)
-{
-	must(write(fd, text, strlen(text)) == (ssize_t)strlen(text));
-}
 
 /* ---- every way to send and to receive -------------------------------------------------------- */
 
@@ -109,18 +87,6 @@ TEST(every_call_shows_its_bytes_once_over_ipv6)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(tiers); i++)
 		check_all_ways(tiers[i], AF_INET6);
-}
-
-static void exchange_once(int fd)
-{
-	say(fd, "question");
-	expect(fd, "answer");
-}
-
-static void answer_once(int fd)
-{
-	expect(fd, "question");
-	say(fd, "answer");
 }
 
 /* ---- unix ---------------------------------------------------------------------------------------- */
@@ -410,6 +376,26 @@ TEST(every_exchange_is_one_turn_and_without_payload_no_record)
 		}
 		rig_free(r);
 	}
+}
+
+TEST(the_turns_of_a_forgotten_service_are_read_and_then_deleted)
+{
+	struct rig *r = rig_new("socket");
+	struct turn_key key;
+
+	rig_play(r, AF_INET, answer_once, RIG_SERVICE, exchange_once, 0);
+	capture_forget_service(r->capture, RIG_SERVICE);
+	rig_collect(r);
+	assert_int_equal(rig_turns(r, RIG_SERVICE, ROLE_PASSIVE)->count, 1);
+	rig_collect(r);
+	assert_int_equal(bpf_map__get_next_key(r->capture->skel->maps.turns, NULL, &key, sizeof(key)), -ENOENT);
+	rig_mode(r, CAPTURE_HEADS);
+	rig_play(r, AF_INET, answer_once, RIG_SERVICE, exchange_once, 0);
+	rig_collect(r);
+	rig_collect(r);
+	assert_int_equal(bpf_map__get_next_key(r->capture->skel->maps.turns, NULL, &key, sizeof(key)), 0);
+	assert_int_equal(r->n_turns, 2);
+	rig_free(r);
 }
 
 /* ---- life ------------------------------------------------------------------------------------------ */

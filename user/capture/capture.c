@@ -211,6 +211,7 @@ int capture_unwatch_process(struct capture *c, uint32_t tgid)
 
 int capture_set_service(struct capture *c, uint32_t service, const struct service_policy *p)
 {
+	c->gone[service] = false;
 	return bpf_map__update_elem(c->skel->maps.services, &service, sizeof(service), p, sizeof(*p), BPF_ANY);
 }
 

@@ -29,6 +29,9 @@ int capture_process_ring_fd(const struct capture *c);
 int capture_watch_process(struct capture *c, uint32_t tgid, const struct process_policy *p);
 int capture_unwatch_process(struct capture *c, uint32_t tgid);
 int capture_set_service(struct capture *c, uint32_t service, const struct service_policy *p);
+/* Nobody is watched as this service any more: what the kernel keeps for it goes when its last turns have been read
+ * (connections close after the exit of their process). capture_set_service() takes the number into use again. */
+void capture_forget_service(struct capture *c, uint32_t service);
 /* Every socket is decided anew at its next byte. active = whether anything is selected. */
 void capture_new_generation(struct capture *c, bool active);
 

@@ -35,6 +35,7 @@ struct capture {
 	struct bpf_link *links[CAPTURE_LINKS_MAX];
 	size_t n_links;
 	struct hash turns;	/* turn_key as a number -> struct turns_seen, for differences */
+	bool gone[SERVICES_MAX];	/* its keys of `turns` are deleted once they grow no more */
 	int cpus;		/* possible ones: per-CPU maps have a value for each */
 	void *per_cpu;		/* cpus x struct turn_value */
 };

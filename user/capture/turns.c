@@ -62,6 +62,15 @@ static int read_turns_of(struct capture *c, const struct turn_key *key, struct i
 	return 0;
 }
 
+static void turns_forget(struct capture *c, const struct turn_key *key)
+{
+	uint64_t k;
+
+	memcpy(&k, key, sizeof(k));
+	bpf_map__delete_elem(c->skel->maps.turns, key, sizeof(*key), 0);
+	free(hash_del(&c->turns, k));
+}
+
 /* No hook shows when a unix connection ends: its last turn is closed here. In tier syscall the pairs tell
  * themselves whether their sockets are still there. */
 static void sweep_unix(struct capture *c)
@@ -74,21 +83,31 @@ static void sweep_unix(struct capture *c)
 
 int capture_read_turns(struct capture *c, void (*f)(void *ctx, const struct ipc_turns *t), void *ctx)
 {
-	struct turn_key key, *previous = NULL;
+	struct turn_key key, next = {};
 	struct ipc_turns grown;
 	int err = 0;
+	bool more;
 
 	sweep_unix(c);
-	while (!bpf_map__get_next_key(c->skel->maps.turns, previous, &key, sizeof(key))) {
+	more = !bpf_map__get_next_key(c->skel->maps.turns, NULL, &key, sizeof(key));
+	while (more) {
 		int e = read_turns_of(c, &key, &grown);
 
+		more = !bpf_map__get_next_key(c->skel->maps.turns, &key, &next, sizeof(key));
 		if (e)
 			err = e;
 		else if (grown.value.count)
 			f(ctx, &grown);
-		previous = &key;
+		else if (c->gone[key.service])
+			turns_forget(c, &key);
+		key = next;
 	}
 	return err;
+}
+
+void capture_forget_service(struct capture *c, uint32_t service)
+{
+	c->gone[service] = true;
 }
 
 void turns_release(struct capture *c)
