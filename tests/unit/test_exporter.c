@@ -328,7 +328,7 @@ static const char *certificates(void)
 	snprintf(command, sizeof(command),
 		 "set -e; mkdir -p %s; cd %s; exec 2>/dev/null\n"
 		 "new='-newkey rsa:2048 -nodes'; by='-CA ca.crt -CAkey ca.key -days 1'\n"
-		 "openssl req -x509 $new -keyout ca.key -out ca.crt -subj /CN=test -days 1\n"
+		 "openssl req -x509 $new -keyout ca.key -out ca.crt -subj /CN=test -days 1 -addext keyUsage=keyCertSign\n"
 		 "openssl req -x509 $new $by -keyout s.key -out s.crt -subj /CN=s"
 		 " -addext subjectAltName=IP:127.0.0.1 -addext basicConstraints=CA:FALSE\n"
 		 "openssl req -x509 $new $by -keyout c.key -out c.crt -subj /CN=c -addext basicConstraints=CA:FALSE\n",
