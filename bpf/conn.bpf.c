@@ -68,7 +68,8 @@ static __always_inline void conn_established(struct sock *sk, struct conn *c, in
 static __always_inline void connect_failed(struct sock *sk, struct conn *c, const struct tcp_view *v, __u64 now)
 {
 	struct service_counters *n = counters_of(c->service);
-	struct rec_conn *r = rec_conn_new(REC_CONNECT_FAILED, sk, c, v, now);
+	struct rec_conn *r = rec_conn_new(REC_CONNECT_FAILED, sk, c, tcp_sent_position(v, c->role),
+					  tcp_read_position(v), now);
 
 	if (n)
 		__sync_fetch_and_add(&n->connect_failed, 1);
@@ -235,10 +236,10 @@ int BPF_PROG(tp_sk_data_ready, struct sock *sk)
 	if (!policy.active)
 		return 0;
 	h = hook_fired(HOOK_READY);
-	if (!sock_is_tcp(sk) || sk->__sk_common.skc_state == TCP_LISTEN)
+	if (conns_in_hash && !sock_is_tcp(sk))
 		return 0;
 	c = conn_find(sk);
-	if (!c || !c->service)
+	if (!c || !c->service || sk->__sk_common.skc_state == TCP_LISTEN)
 		return 0;
 	tp = bpf_skc_to_tcp_sock(sk);
 	if (!tp)

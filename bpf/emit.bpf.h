@@ -30,9 +30,7 @@ static __always_inline struct rec_data *rec_data_reserve(__u32 n, __u32 *room)
 		SONDE_CLASS(1024);
 	if (n <= 4096)
 		SONDE_CLASS(4096);
-	if (n <= CAPTURE_MAX)
-		SONDE_CLASS(CAPTURE_MAX);
-	SONDE_CLASS(2 * CAPTURE_MAX);
+	SONDE_CLASS(CAPTURE_MAX);
 #undef SONDE_CLASS
 }
 
@@ -66,12 +64,7 @@ static __always_inline void rec_counted(struct service_counters *n, __u32 captur
 static __always_inline void rec_head_fill(struct rec_head *h, enum rec_kind kind, enum transport transport,
 					  __u32 service, __u64 cookie, __u64 now)
 {
-	__builtin_memset(h, 0, sizeof(*h));
-	h->kind = kind;
-	h->transport = transport;
-	h->service = service;
-	h->ts_ns = now;
-	h->conn = cookie;
+	*h = (struct rec_head){ .kind = kind, .transport = transport, .service = service, .ts_ns = now, .conn = cookie };
 }
 
 /* Addresses, ports and namespace of an inet socket; works with untrusted pointers too. */
@@ -92,7 +85,7 @@ static __always_inline void rec_conn_addresses(struct rec_conn *r, const struct 
 
 /* A rec_conn about a TCP socket, reserved and filled in; the caller adds what is special and submits. */
 static __always_inline struct rec_conn *rec_conn_new(enum rec_kind kind, const struct sock *sk, const struct conn *c,
-						     const struct tcp_view *v, __u64 now)
+						     __u64 sent, __u64 read, __u64 now)
 {
 	struct rec_conn *r = bpf_ringbuf_reserve(&ring, sizeof(*r), 0);
 
@@ -107,8 +100,8 @@ static __always_inline struct rec_conn *rec_conn_new(enum rec_kind kind, const s
 	r->old = !!(c->flags & CONN_OLD);
 	r->own_isn = c->iss;
 	r->peer_isn = c->irs;
-	r->sent_pos = tcp_sent_position(v, c->role);
-	r->recv_pos = tcp_read_position(v);
+	r->sent_pos = sent;
+	r->recv_pos = read;
 	r->established_ns = c->established_ns;
 	r->accept_wait_ns = ABSENT_NS;
 	if (c->established_ns && c->accepted_ns > c->established_ns)
@@ -116,15 +109,15 @@ static __always_inline struct rec_conn *rec_conn_new(enum rec_kind kind, const s
 	return r;
 }
 
-SONDE_FUNCTION conn_announce_now(struct conn *c, const struct tcp_view *v, __u64 now)
+SONDE_FUNCTION conn_announce_now(struct conn *c, __u64 sent, __u64 read, __u64 now)
 {
 	struct service_counters *n;
 	struct rec_conn *r;
 
-	if (!c || !v)
+	if (!c)
 		return 0;
 	n = counters_of(c->service);
-	r = rec_conn_new(REC_OPEN, (const struct sock *)c->address, c, v, now);
+	r = rec_conn_new(REC_OPEN, (const struct sock *)c->address, c, sent, read, now);
 	if (!r) {
 		rec_dropped(n);
 		return 0;
@@ -139,12 +132,12 @@ SONDE_FUNCTION conn_announce_now(struct conn *c, const struct tcp_view *v, __u64
 
 /* REC_OPEN, unless it was sent under this generation already. Tried again at the next firing when the ring
  * is full. */
-static __always_inline void conn_announce(struct sock *sk, struct conn *c, const struct tcp_view *v, __u64 now)
+static __always_inline void conn_announce(struct sock *sk, struct conn *c, __u64 sent, __u64 read, __u64 now)
 {
 	if (c->announced == c->generation)
 		return;
 	c->address = (__u64)sk;
-	conn_announce_now(c, v, now);
+	conn_announce_now(c, sent, read, now);
 }
 
 #endif

@@ -15,6 +15,7 @@
 #define SERVICES_MAX	1024	/* service numbers are 1..SERVICES_MAX-1; 0 is "nobody" */
 #define VERDICTS_MAX	16384	/* a power of two: verdict slot = cookie hash & (VERDICTS_MAX - 1) */
 #define PROCESSES_MAX	16384
+#define PROCESS_HINTS	4096	/* a power of two */
 #define CAPTURE_MAX	16384	/* most payload bytes that one record can hold */
 #define REQUEST_BUDGET	4096	/* payload bytes of one turn's request that are captured, to begin with */
 #define RESPONSE_BUDGET	1024

@@ -12,6 +12,7 @@
 /* One firing, as the tier resolved it. */
 struct io {
 	__u8  dir;		/* enum io_dir */
+	__u8  state;		/* of TCP */
 	__u64 pos;		/* position of its first byte */
 	__u64 len;		/* bytes; a send may claim more than the socket will take */
 	__u64 sent_now, read_now;	/* both positions of the socket just before this firing */
@@ -64,18 +65,24 @@ static __always_inline bool io_turn_repair(struct conn *c, const struct io *io, 
 	return io->sent_now > c->sent_end || read_now > c->read_end;
 }
 
-/* The turn that this firing belongs to. Returns whether firings before it were skipped by the kernel. */
-SONDE_FUNCTION io_turn(struct conn *c, const struct io *io, __u64 now)
+SONDE_FUNCTION io_repair(struct conn *c, const struct io *io, __u64 now)
 {
-	bool request, repaired;
-	struct turn closed;
-
 	if (!c || !io)
 		return 0;
-	request = io_is_request(c, io);
-	repaired = io_turn_repair(c, io, request, now);
-	if (turn_step(&c->turn, request, io->pos, io->pos + io->len, now, &closed))
-		turn_count(c->service, c->role, c->cookie, &closed);
+	return io_turn_repair(c, io, io_is_request(c, io), now);
+}
+
+/* The turn that this firing belongs to. Returns whether firings before it were skipped by the kernel. */
+static __always_inline bool io_turn(struct conn *c, const struct io *io, __u64 now)
+{
+	bool request = io_is_request(c, io), repaired = false;
+	struct turn closed;
+
+	if (io->sent_now != c->sent_end || io->read_now != c->read_end)
+		repaired = io_repair(c, io, now);
+	if (request && c->turn.phase == TURN_RESPONSE)
+		turn_count(c->service, c->role, c->cookie, &c->turn);
+	turn_step(&c->turn, request, io->pos, io->pos + io->len, now, &closed);
 	return repaired;
 }
 
@@ -91,9 +98,9 @@ static __always_inline void io_begin(struct conn *c, const struct io *io)
 
 /* A FIN has a place in the sequence, behind the last byte: once it is sent, or when the end of file was read.
  * Where there can be one, a single byte that nobody saw is no skipped firing. */
-static __always_inline void io_leave_out_fins(const struct conn *c, const struct tcp_view *v, struct io *io)
+static __always_inline void io_leave_out_fins(const struct conn *c, struct io *io)
 {
-	if (v->state == TCP_ESTABLISHED)
+	if (io->state == TCP_ESTABLISHED)
 		return;
 	if (io->sent_now == c->sent_end + 1)
 		io->sent_now--;
@@ -148,24 +155,31 @@ static __always_inline __u32 io_wanted(const struct conn *c, const struct io *io
 /* Reserves a record for up to n bytes of the payload and reads them into it. */
 static __always_inline struct rec_data *rec_data_new(__u32 n, const struct payload *p)
 {
-	bool split = n && payload_is_split(p, n);
+	enum payload_kind kind = p->kind;
+	const void *from = p->buffer;
+	struct rec_data *r;
 	__u32 room;
-	struct rec_data *r = rec_data_reserve(split ? 2 * n : n, &room);
 
-	if (!r)
-		return NULL;
-	if (split)
-		r->cap = payload_read_split(r->data, n, room / 2, p);
-	else
-		r->cap = payload_read_whole(r->data, n, room, p);
+	if (n && payload_is_split(p, n)) {
+		struct payload split = *p;	/* the compiler need not keep *p itself in memory */
+
+		n = payload_join(&split, n);
+		from = split.buffer;
+		kind = PAYLOAD_KERNEL;
+	} else if (n && kind >= PAYLOAD_USER_VECTOR) {
+		from = segment_at(p, 0).base + p->skip;
+	}
+	r = rec_data_reserve(n, &room);
+	if (r)
+		r->cap = payload_read(r->data, n, room, kind, from, p);
 	return r;
 }
 
 static __always_inline void io_emit(struct conn *c, const struct io *io, const struct payload *p, __u32 wanted,
-				    bool repaired, __u64 now)
+				    bool repaired, __u64 now, struct service_counters *n)
 {
-	struct service_counters *n = counters_of(c->service);
 	__u32 queue_ns = io->dir == IO_RECV ? arrival_wait(c, io->pos, now) : ~0u, cap;
+	__u8 flags = (repaired ? REC_F_REPAIRED : 0) | (p->kind == PAYLOAD_UNREADABLE ? REC_F_KERNEL_PAGES : 0);
 	__u64 task = task_logical(c->runtime);
 	struct rec_data *r = rec_data_new(wanted, p);
 
@@ -175,7 +189,7 @@ static __always_inline void io_emit(struct conn *c, const struct io *io, const s
 	}
 	cap = r->cap;
 	rec_head_fill(&r->h, REC_DATA, TRANSPORT_TCP, c->service, c->cookie, now);
-	r->h.flags = (repaired ? REC_F_REPAIRED : 0) | (p->kind == PAYLOAD_UNREADABLE ? REC_F_KERNEL_PAGES : 0);
+	r->h.flags = flags;
 	r->h.tgid = c->tgid;
 	r->h.tid = c->tid;
 	r->pos = io->pos;
@@ -190,28 +204,21 @@ static __always_inline void io_emit(struct conn *c, const struct io *io, const s
 	rec_submit(r);
 }
 
-static __always_inline void io_count_bytes(const struct conn *c, const struct io *io, __s64 fresh)
-{
-	struct service_counters *n = counters_of(c->service);
-
-	if (n)
-		__sync_fetch_and_add(io->dir == IO_SEND ? &n->bytes_sent : &n->bytes_received, fresh);
-}
-
 /* Bytes of a watched socket. `sk` may be untrusted (it is only read); c->role is known as well as can be. */
-static __always_inline void io_bytes(struct sock *sk, struct conn *c, const struct tcp_view *v, struct io *io,
-				     struct payload *p)
+static __always_inline void io_bytes(struct sock *sk, struct conn *c, struct io *io, struct payload *p)
 {
 	__u32 service = c->service;	/* a key on the stack: before 6.2 a function's argument is no map key */
 	const struct service_policy *sp = bpf_map_lookup_elem(&services, &service);
+	struct service_counters *n = counters_of(service);
 	__u64 now, who;
 	const struct verdict *said;
 	bool repaired = false, continues;
+	__s64 fresh;
 
-	if (!sp || sp->mode == CAPTURE_IGNORE || !io->len)
+	if (!sp || !n || sp->mode == CAPTURE_IGNORE || !io->len)
 		return;
 	io_begin(c, io);
-	io_leave_out_fins(c, v, io);
+	io_leave_out_fins(c, io);
 	if (io->dir == IO_RECV && !io_clip_read(c, io, p))
 		return;
 	now = bpf_ktime_get_ns();
@@ -221,13 +228,14 @@ static __always_inline void io_bytes(struct sock *sk, struct conn *c, const stru
 	continues = io_continues_send(c, io);
 	if (c->role)
 		repaired = io_turn(c, io, now);
-	io_count_bytes(c, io, io_advance(c, io));
+	fresh = io_advance(c, io);
+	__sync_fetch_and_add(io->dir == IO_SEND ? &n->bytes_sent : &n->bytes_received, fresh);
 	if (continues || sp->mode == CAPTURE_TURNS)
 		return;
 	said = verdict_of(c->cookie);
 	io_budget(c, io, sp, said);
-	conn_announce(sk, c, v, now);
-	io_emit(c, io, p, io_wanted(c, io, p, said), repaired, now);
+	conn_announce(sk, c, io->sent_now, io->read_now, now);
+	io_emit(c, io, p, io_wanted(c, io, p, said), repaired, now, n);
 }
 
 #endif

@@ -12,11 +12,27 @@
 
 char LICENSE[] SEC("license") = "GPL";
 
+/* A socket seen as the TCP socket that it is, whichever kind of pointer the hook has; costs nothing. */
+static __always_inline const struct tcp_sock *tcp_of(struct sock *sk)
+{
+	return bpf_rdonly_cast(sk, bpf_core_type_id_kernel(struct tcp_sock));
+}
+
+static __always_inline void tcp_learn_once(struct conn *c, const struct tcp_sock *tp)
+{
+	struct tcp_view v;
+
+	if (c->flags & CONN_ISN)
+		return;
+	v = tcp_view_of(tp);
+	tcp_learn(c, &v, tp);
+}
+
 SEC("tp_btf/tcp_sendmsg_locked")
 int BPF_PROG(tp_tcp_sendmsg_locked, struct sock *sk, struct msghdr *msg)
 {
+	const struct tcp_sock *tp;
 	struct hook_counter *h;
-	struct tcp_sock *tp;
 	struct payload p;
 	struct tcp_view v;
 	struct conn *c;
@@ -25,25 +41,22 @@ int BPF_PROG(tp_tcp_sendmsg_locked, struct sock *sk, struct msghdr *msg)
 	if (!policy.active)
 		return 0;
 	h = hook_fired(HOOK_SEND);
-	if (!sock_is_tcp(sk))
-		return 0;
 	c = conn_watched(sk);
-	if (!c)
+	if (!c || !bpf_rdonly_cast)
 		return 0;
 	hook_watched(h);
-	tp = bpf_skc_to_tcp_sock(sk);
-	if (!tp)
-		return 0;
 	if (!c->cookie)
 		c->cookie = bpf_get_socket_cookie(sk);
-	v = tcp_view_of(tp);
-	tcp_learn(c, &v, tp);
+	tp = tcp_of(sk);
+	tcp_learn_once(c, tp);
+	v = tcp_counters_of(tp);
 	p = payload_of_iter(&msg->msg_iter);
 	io.dir = IO_SEND;
+	io.state = sk->__sk_common.skc_state;
 	io.sent_now = io.pos = tcp_sent_position(&v, c->role);
 	io.read_now = tcp_read_position(&v);
 	io.len = msg->msg_iter.count;
-	io_bytes(sk, c, &v, &io, &p);
+	io_bytes(sk, c, &io, &p);
 	return 0;
 }
 
@@ -65,17 +78,17 @@ static __always_inline bool skb_is_of_stream(const struct sk_buff *skb, const st
 static __always_inline void tcp_received(struct sk_buff *skb, struct sock *sk, int len, struct hook_counter *h)
 {
 	struct payload p = { .kind = PAYLOAD_SKB, .skb = skb };
-	struct io io = { .dir = IO_RECV, .len = len };
+	struct io io = { .dir = IO_RECV, .len = len, .state = sk->__sk_common.skc_state };
 	struct conn *c = conn_watched(sk);
-	struct tcp_sock *tp;
+	const struct tcp_sock *tp;
 	struct tcp_view v;
 	__s32 offset;
 
 	if (!c || !bpf_rdonly_cast)
 		return;
 	hook_watched(h);
-	/* skb->sk is an RCU pointer, which bpf_skc_to_tcp_sock() and bpf_get_socket_cookie() refuse; the
-	 * way round through its struct socket is a plain one. */
+	/* skb->sk is an RCU pointer, which bpf_get_socket_cookie() refuses; the way round through its struct
+	 * socket is a plain one. */
 	if (!c->cookie) {
 		struct sock *plain = sk->sk_socket->sk;
 
@@ -83,9 +96,9 @@ static __always_inline void tcp_received(struct sk_buff *skb, struct sock *sk, i
 			return;
 		c->cookie = bpf_get_socket_cookie(plain);
 	}
-	tp = bpf_rdonly_cast(sk, bpf_core_type_id_kernel(struct tcp_sock));
-	v = tcp_view_of(tp);
-	tcp_learn(c, &v, tp);
+	tp = tcp_of(sk);
+	tcp_learn_once(c, tp);
+	v = tcp_counters_of(tp);
 	/* copied_seq moves after every skb of one recvmsg, so it is the first byte of this copy; only MSG_PEEK
 	 * reads ahead of it, into an skb that starts later. */
 	offset = v.copied_seq - skb_tcp_seq(skb);
@@ -95,7 +108,7 @@ static __always_inline void tcp_received(struct sk_buff *skb, struct sock *sk, i
 	io.sent_now = tcp_sent_position(&v, c->role);
 	io.read_now = tcp_read_position(&v);
 	io.pos = io.read_now + (offset < 0 ? -offset : 0);
-	io_bytes(sk, c, &v, &io, &p);
+	io_bytes(sk, c, &io, &p);
 }
 
 SEC("tp_btf/skb_copy_datagram_iovec")
@@ -110,9 +123,9 @@ int BPF_PROG(tp_skb_copy_datagram_iovec, struct sk_buff *skb, int len)
 	sk = skb->sk;
 	if (!sk || len <= 0)
 		return 0;
-	if (sock_is_tcp(sk))
+	if (sk->__sk_common.skc_family != FAMILY_UNIX)
 		tcp_received(skb, sk, len, h);
-	else if (sock_is_unix_stream(sk))
+	else if (sk->sk_type == 1 /* SOCK_STREAM */)
 		unix_received(skb, sk, len, h);
 	return 0;
 }

@@ -190,16 +190,18 @@ __noinline int sock_bytes(__u64 address, struct conn *c, struct firing *f)
 	sock_view(tp, c, v);
 	io.dir = f->dir;
 	io.len = f->n;
+	io.state = v->state;
 	if (!c->cookie)
 		c->cookie = sock_identity(sk);
-	tcp_learn(c, v, tp);
+	if (!(c->flags & CONN_ISN))
+		tcp_learn(c, v, tp);
 	io.sent_now = tcp_settle(tcp_sent_position(v, c->role), v->write_seq, c->iss);
 	io.read_now = tcp_settle(tcp_read_position(v), v->copied_seq, c->irs);
 	if (f->dir == IO_SEND)
 		io.pos = io.sent_now -= (__u64)f->n + f->after;
 	else
 		io.pos = io.read_now -= (__u64)f->n + f->after;
-	io_bytes(sk, c, v, &io, &f->payload);
+	io_bytes(sk, c, &io, &f->payload);
 	return 0;
 }
 
@@ -257,13 +259,11 @@ int BPF_PROG(tp_sys_exit, struct pt_regs *regs, long result)
 	struct call call;
 	struct sock *sk;
 	struct conn *c;
-	__u32 tgid;
 
 	if (result <= 0 || number >= CALLS_MAX || calls[number].shape == SHAPE_NONE || !policy.active)
 		return 0;
 	h = hook_fired(HOOK_SYSCALL);
-	tgid = bpf_get_current_pid_tgid() >> 32;
-	process = bpf_map_lookup_elem(&processes, &tgid);
+	process = process_current();
 	if (!process || regs_compat())
 		return 0;
 	call = calls[number];

@@ -33,6 +33,9 @@ const volatile bool conns_in_hash __weak = false;
 
 struct policy_globals policy __weak = {};
 __u32 unix_round __weak = 0;	/* ordinal of the sweep for ended unix connections */
+/* How many watched processes have a tgid of that remainder. Whoever finds 0 spares itself the look-up in
+ * `processes`. Writers: whoever adds to or deletes from it. */
+__u32 process_hints[PROCESS_HINTS] __weak = {};
 
 /* ---- state of a connection ------------------------------------------------------------------- */
 
@@ -217,6 +220,11 @@ struct {
 #define SONDE_FUNCTION __weak __noinline int
 
 /* ---- helpers about maps ------------------------------------------------------------------------- */
+
+static __always_inline void process_hint(__u32 tgid, __s32 by)
+{
+	__sync_fetch_and_add(&process_hints[tgid & (PROCESS_HINTS - 1)], by);
+}
 
 /* Counts a firing and returns the counter, so that the caller can count that it was ours; never NULL in
  * practice, but the verifier wants it tested. */

@@ -12,6 +12,7 @@ enum payload_kind {
 	PAYLOAD_UNREADABLE,	/* pages of the kernel: sendfile, splice, registered io_uring buffers */
 	PAYLOAD_SKB,		/* skb from skb_offset on */
 	PAYLOAD_USER,		/* one buffer in user memory */
+	PAYLOAD_KERNEL,		/* one buffer in kernel memory */
 	PAYLOAD_USER_VECTOR,	/* iovec in user memory, of user memory (tier syscall) */
 	PAYLOAD_VECTOR,		/* iovec in kernel memory, of user memory */
 	PAYLOAD_KERNEL_VECTOR,	/* kvec: a sender inside the kernel */
@@ -21,7 +22,7 @@ struct payload {
 	enum payload_kind kind;
 	struct sk_buff *skb;
 	__u32 skb_offset;
-	const void *buffer;		/* PAYLOAD_USER */
+	const void *buffer;		/* PAYLOAD_USER, PAYLOAD_KERNEL */
 	const struct iovec *vector;	/* the others: n_vector segments, the first one from `skip` on */
 	__u64 n_vector, skip;
 };
@@ -53,7 +54,7 @@ static __always_inline struct payload payload_of_iter(struct iov_iter *it)
 
 static __always_inline long payload_copy(void *to, __u32 n, const void *from, enum payload_kind kind)
 {
-	return kind == PAYLOAD_KERNEL_VECTOR ? bpf_probe_read_kernel(to, n, from) : bpf_probe_read_user(to, n, from);
+	return kind == PAYLOAD_KERNEL || kind == PAYLOAD_KERNEL_VECTOR ? bpf_probe_read_kernel(to, n, from) : bpf_probe_read_user(to, n, from);
 }
 
 static __always_inline struct segment segment_at(const struct payload *p, __u32 i)
@@ -91,35 +92,43 @@ static __always_inline __u32 payload_read_skb(__u8 *to, __u32 n, const struct pa
 }
 #endif
 
-/* Reads up to n bytes; returns how many. `room` is a constant of the path that the verifier walks. */
-static __always_inline __u32 payload_read_whole(__u8 *to, __u32 n, __u32 room, const struct payload *p)
+/* Reads n bytes in one piece; returns how many. `room` is a constant of the path that the verifier walks. */
+static __always_inline __u32 payload_read(__u8 *to, __u32 n, __u32 room, enum payload_kind kind, const void *from,
+					  const struct payload *p)
 {
-	const void *from = p->buffer;
-
-	if (p->kind >= PAYLOAD_USER_VECTOR) {
-		struct segment s = segment_at(p, 0);
-
-		from = s.base + p->skip;
-		if (n > s.len - p->skip)
-			n = s.len - p->skip;
-	}
 	barrier_var(n);
 	if (n > room)
 		n = room;
 	if (!n)
 		return 0;
-	if (p->kind == PAYLOAD_SKB)
+	if (kind == PAYLOAD_SKB)
 		return payload_read_skb(to, n, p);
-	return payload_copy(to, n, from, p->kind) ? 0 : n;
+	return payload_copy(to, n, from, kind) ? 0 : n;
 }
 
-/* The same over several segments. The verifier does not see that offset + length stay below n, only that
- * each of them is at most `room`: `to` must have twice that. */
-static __always_inline __u32 payload_read_split(__u8 *to, __u32 n, __u32 room, const struct payload *p)
-{
-	__u64 skip = p->skip;
-	__u32 at = 0;
+/* Where the segments of one message are put together. Each program runs once at a time on a CPU
+ * (bpf_prog_get_recursion_context()), and only one of those loaded joins. */
+struct joined {
+	__u8 bytes[2 * CAPTURE_MAX];
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct joined);
+} joins __weak SEC(".maps");
 
+/* Makes one buffer of the first n <= CAPTURE_MAX bytes; returns how many there are. The verifier does not see
+ * that offset + length stay below n, only that each of them is at most CAPTURE_MAX. */
+SONDE_FUNCTION payload_join(struct payload *p, __u32 n)
+{
+	__u32 first = 0, at = 0;
+	struct joined *to = bpf_map_lookup_elem(&joins, &first);
+	__u64 skip;
+
+	if (!p || !to)
+		return 0;
+	skip = p->skip;
 	for (__u32 i = 0; i < SEGMENTS_MAX; i++) {
 		struct segment s;
 		__u32 part = n - at;
@@ -133,13 +142,14 @@ static __always_inline __u32 payload_read_split(__u8 *to, __u32 n, __u32 room, c
 			part = s.len - skip;
 		barrier_var(at);
 		barrier_var(part);
-		if (at > room || part > room)
+		if (at > CAPTURE_MAX || part > CAPTURE_MAX)
 			break;
-		if (part && payload_copy(to + at, part, s.base + skip, p->kind))
+		if (part && payload_copy(to->bytes + at, part, s.base + skip, p->kind))
 			break;
 		at += part;
 		skip = 0;
 	}
+	p->buffer = to->bytes;
 	return at;
 }
 

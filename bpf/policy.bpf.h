@@ -22,6 +22,8 @@ static __always_inline struct conn *conn_find(struct sock *sk)
 
 	if (conns_in_hash)
 		return bpf_map_lookup_elem(&conns_by_address, &address);
+	if (!sk->sk_bpf_storage)	/* nobody has anything to say about it: most sockets of a host */
+		return NULL;
 	return bpf_sk_storage_get(&conns, sk, 0, 0);
 }
 
@@ -77,14 +79,23 @@ static __always_inline bool conn_is_current(const struct conn *c)
 	return c && c->generation == policy.generation;
 }
 
-/* The slow path of conn_watched(), c is NULL or stale. In process context only: it asks who runs. */
+static __always_inline const struct process_policy *process_current(void)
+{
+	__u32 tgid = bpf_get_current_task_btf()->tgid;
+
+	if (!process_hints[tgid & (PROCESS_HINTS - 1)])
+		return NULL;
+	return bpf_map_lookup_elem(&processes, &tgid);
+}
+
+/* The slow path of conn_watched(), c is NULL or stale. In process context only: it asks who runs. Only TCP
+ * sockets are ever given state. */
 static __always_inline struct conn *conn_decide_anew(struct sock *sk, struct conn *c)
 {
-	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
-	const struct process_policy *p = bpf_map_lookup_elem(&processes, &tgid);
+	const struct process_policy *p = process_current();
 
 	if (!c) {
-		if (!p)
+		if (!p || !sock_is_tcp(sk))
 			return NULL;
 		c = conn_create(sk);
 		if (!c) {

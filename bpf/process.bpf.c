@@ -67,7 +67,10 @@ int BPF_PROG(tp_sched_process_fork, struct task_struct *parent, struct task_stru
 		return 0;
 	hook_watched(h);
 	copy = *p;
-	bpf_map_update_elem(&processes, &to, &copy, BPF_ANY);
+	if (!bpf_map_update_elem(&processes, &to, &copy, BPF_NOEXIST))
+		process_hint(to, 1);
+	else			/* of a process whose end was not seen */
+		bpf_map_update_elem(&processes, &to, &copy, BPF_EXIST);
 	r = rec_process_new(REC_FORK, child, copy.service);
 	if (!r)
 		return 0;
@@ -93,7 +96,8 @@ int BPF_PROG(tp_sched_process_exit, struct task_struct *task)
 	if (!service)
 		return 0;
 	hook_watched(h);
-	bpf_map_delete_elem(&processes, &tgid);
+	if (!bpf_map_delete_elem(&processes, &tgid))
+		process_hint(tgid, -1);
 	r = rec_process_new(REC_EXIT, task, service);
 	if (r)
 		bpf_ringbuf_submit(r, 0);

@@ -103,7 +103,7 @@ int it_positions(struct bpf_iter__tcp *ctx)
 	if (!tp)
 		return 0;
 	c = conn_find((struct sock *)tp);
-	if (!c || !c->service || (c->flags & CONN_LISTENER))
+	if (!c || !c->service || (c->flags & (CONN_LISTENER | CONN_ISN)))
 		return 0;
 	v = tcp_view_of(tp);
 	tcp_learn(c, &v, tp);

@@ -10,11 +10,6 @@
 
 #define MSG_PEEK_FLAG	2
 
-static __always_inline bool sock_is_unix_stream(const struct sock *sk)
-{
-	return sk->__sk_common.skc_family == FAMILY_UNIX && sk->sk_type == 1 /* SOCK_STREAM */;
-}
-
 /* A peek copies the same bytes that a later read will copy again. (io_uring's flags are not to be seen.) */
 static __always_inline bool unix_is_peek(void)
 {

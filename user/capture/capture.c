@@ -197,15 +197,34 @@ int capture_process_ring_fd(const struct capture *c)
 
 /* ---- policy ----------------------------------------------------------------------------------- */
 
+static void process_hint(struct capture *c, uint32_t tgid, int by)
+{
+	__atomic_add_fetch(&c->skel->bss->process_hints[tgid & (PROCESS_HINTS - 1)], by, __ATOMIC_RELAXED);
+}
+
+/* The hint is given first, so that nobody finds none for a process that is watched. */
 int capture_watch_process(struct capture *c, uint32_t tgid, const struct process_policy *p)
 {
-	return bpf_map__update_elem(c->skel->maps.processes, &tgid, sizeof(tgid), p, sizeof(*p), BPF_ANY);
+	struct bpf_map *map = c->skel->maps.processes;
+	int err;
+
+	process_hint(c, tgid, 1);
+	err = bpf_map__update_elem(map, &tgid, sizeof(tgid), p, sizeof(*p), BPF_NOEXIST);
+	if (!err)
+		return 0;
+	process_hint(c, tgid, -1);
+	if (err != -EEXIST)
+		return err;
+	err = bpf_map__update_elem(map, &tgid, sizeof(tgid), p, sizeof(*p), BPF_EXIST);
+	return err == -ENOENT ? 0 : err;	/* it ended meanwhile */
 }
 
 int capture_unwatch_process(struct capture *c, uint32_t tgid)
 {
 	int err = bpf_map__delete_elem(c->skel->maps.processes, &tgid, sizeof(tgid), 0);
 
+	if (!err)
+		process_hint(c, tgid, -1);
 	return err == -ENOENT ? 0 : err;
 }
 
