@@ -130,7 +130,7 @@ static __always_inline void conn_last_turn(struct conn *c, struct io *io, __u64 
 		return;
 	if (n && io->sent_now < c->sent_end)
 		__sync_fetch_and_add(&n->bytes_sent, io->sent_now - c->sent_end);
-	io_turn_repair(c, io, true, now);
+	io_repair(c, io->sent_now, io->read_now, true, now);
 	if (turn_finish(&c->turn, &closed))
 		turn_count(c->service, c->role, c->cookie, &closed);
 }

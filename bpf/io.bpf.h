@@ -49,27 +49,24 @@ static __always_inline bool io_is_request(const struct conn *c, const struct io 
 	return (io->dir == IO_SEND) == (c->role == ROLE_ACTIVE);
 }
 
-/* Puts bytes that no firing showed into the turn where they must belong. Returns whether there were any. */
-static __always_inline bool io_turn_repair(struct conn *c, const struct io *io, bool request, __u64 now)
+/* Puts bytes that no firing showed into the turn where they must belong. Returns whether there were any.
+ * Numbers and no struct io, which then need not lie in memory. */
+SONDE_FUNCTION io_repair(struct conn *c, __u64 sent_now, __u64 read_now, bool request, __u64 now)
 {
-	__u64 read_now = io->read_now > c->read_end ? io->read_now : c->read_end;	/* peeked bytes were seen */
 	struct turn_edges edges;
 	struct turn closed;
 
+	if (!c)
+		return 0;
+	if (read_now < c->read_end)	/* peeked bytes were seen */
+		read_now = c->read_end;
 	if (c->role == ROLE_ACTIVE)
-		edges = (struct turn_edges){ c->sent_end, io->sent_now, c->read_end, read_now };
+		edges = (struct turn_edges){ c->sent_end, sent_now, c->read_end, read_now };
 	else
-		edges = (struct turn_edges){ c->read_end, read_now, c->sent_end, io->sent_now };
+		edges = (struct turn_edges){ c->read_end, read_now, c->sent_end, sent_now };
 	if (turn_repair(&c->turn, request, &edges, now, &closed))
 		turn_count(c->service, c->role, c->cookie, &closed);
-	return io->sent_now > c->sent_end || read_now > c->read_end;
-}
-
-SONDE_FUNCTION io_repair(struct conn *c, const struct io *io, __u64 now)
-{
-	if (!c || !io)
-		return 0;
-	return io_turn_repair(c, io, io_is_request(c, io), now);
+	return sent_now > c->sent_end || read_now > c->read_end;
 }
 
 /* The turn that this firing belongs to. Returns whether firings before it were skipped by the kernel. */
@@ -79,7 +76,7 @@ static __always_inline bool io_turn(struct conn *c, const struct io *io, __u64 n
 	struct turn closed;
 
 	if (io->sent_now != c->sent_end || io->read_now != c->read_end)
-		repaired = io_repair(c, io, now);
+		repaired = io_repair(c, io->sent_now, io->read_now, request, now);
 	if (request && c->turn.phase == TURN_RESPONSE)
 		turn_count(c->service, c->role, c->cookie, &c->turn);
 	turn_step(&c->turn, request, io->pos, io->pos + io->len, now, &closed);

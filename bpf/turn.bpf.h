@@ -60,7 +60,8 @@ SONDE_FUNCTION turn_count(__u32 service, __u32 role, __u64 cookie, const struct 
 	barrier_var(bucket);
 	if (bucket < TURN_BUCKETS)
 		value->first[bucket]++;
-	bucket = turn_bucket(last);
+	if (last != first)	/* answered in one piece: the same bucket */
+		bucket = turn_bucket(last);
 	barrier_var(bucket);
 	if (bucket < TURN_BUCKETS)
 		value->last[bucket]++;
