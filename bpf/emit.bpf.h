@@ -24,8 +24,6 @@ static __always_inline struct rec_data *rec_data_reserve(__u32 n, __u32 *room)
 		SONDE_CLASS(0);
 	if (n <= 256)
 		SONDE_CLASS(256);
-	if (n <= 512)
-		SONDE_CLASS(512);
 	if (n <= 1024)
 		SONDE_CLASS(1024);
 	if (n <= 4096)

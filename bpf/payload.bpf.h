@@ -122,32 +122,34 @@ struct {
  * that offset + length stay below n, only that each of them is at most CAPTURE_MAX. */
 SONDE_FUNCTION payload_join(struct payload *p, __u32 n)
 {
-	__u32 first = 0, at = 0;
+	__u32 first = 0, at = 0, count;
 	struct joined *to = bpf_map_lookup_elem(&joins, &first);
-	__u64 skip;
+	struct segment segments[SEGMENTS_MAX] = {};
+	long err;
 
 	if (!p || !to)
 		return 0;
-	skip = p->skip;
+	count = p->n_vector > SEGMENTS_MAX ? SEGMENTS_MAX : p->n_vector;
+	if (p->kind == PAYLOAD_USER_VECTOR)
+		err = bpf_probe_read_user(segments, count * sizeof(*segments), p->vector);
+	else
+		err = bpf_probe_read_kernel(segments, count * sizeof(*segments), p->vector);
+	if (err || p->skip > segments[0].len)
+		return 0;
+	segments[0].base += p->skip;
+	segments[0].len -= p->skip;
 	for (__u32 i = 0; i < SEGMENTS_MAX; i++) {
-		struct segment s;
-		__u32 part = n - at;
+		__u64 part = segments[i].len;
 
-		if (i >= p->n_vector || at >= n)
-			break;
-		s = segment_at(p, i);
-		if (skip > s.len)
-			break;
-		if (part > s.len - skip)
-			part = s.len - skip;
+		if (part > n - at)
+			part = n - at;
 		barrier_var(at);
 		barrier_var(part);
 		if (at > CAPTURE_MAX || part > CAPTURE_MAX)
 			break;
-		if (part && payload_copy(to->bytes + at, part, s.base + skip, p->kind))
+		if (payload_copy(to->bytes + at, part, segments[i].base, p->kind))
 			break;
 		at += part;
-		skip = 0;
 	}
 	p->buffer = to->bytes;
 	return at;
