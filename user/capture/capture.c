@@ -32,6 +32,28 @@ static program_set programs_of(enum tier tier)
 	return set;
 }
 
+/* Leaves out what this kernel has no hook for; -ESRCH when one of these is needed. Hooks that every kernel has are
+ * not looked for. Without BTF nothing is known: the load will say why. */
+static int without_missing(program_set *set)
+{
+	struct btf *btf = btf__load_vmlinux_btf();
+	int err = 0;
+
+	if (!btf)
+		return 0;
+	for (size_t i = 0; i < programs_n; i++) {
+		const struct program *p = &programs[i];
+
+		if (!(*set >> i & 1) || (p->tiers == TIER_ANY && !p->optional) || program_has_hook(p, btf))
+			continue;
+		*set &= ~(1ull << i);
+		if (!p->optional)
+			err = -ESRCH;
+	}
+	btf__free(btf);
+	return err;
+}
+
 /* One refused program fails the whole load, so find out which. */
 static program_set without_refused(program_set set)
 {
@@ -109,8 +131,11 @@ static int attach_all(struct capture *c, program_set set)
 static int try_tier(struct capture *c, const struct capture_options *opt, enum tier tier)
 {
 	program_set set = programs_of(tier);
-	int err = capture_load(c, opt, tier, set);
+	int err = without_missing(&set);
 
+	if (err)
+		return err;
+	err = capture_load(c, opt, tier, set);
 	if (err) {
 		set = without_refused(set);
 		err = capture_load(c, opt, tier, set);

@@ -3,6 +3,7 @@
 #ifndef SONDE_CAPTURE_INTERNAL_H
 #define SONDE_CAPTURE_INTERNAL_H
 
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 
 #include "base/hash.h"
@@ -46,6 +47,9 @@ void skel_configure(struct sonde_bpf *skel, const struct capture_options *opt, e
 int print_nothing(enum libbpf_print_level level, const char *format, va_list args);
 /* Attaches one program; *link is the caller's. */
 int program_attach(struct sonde_bpf *skel, const struct program *p, struct bpf_link **link);
+
+/* False when this kernel's BTF lacks the tracepoint; cheaper than trying. */
+bool program_has_hook(const struct program *p, const struct btf *btf);
 
 /* Whether this kernel takes it: loads and attaches it by itself for a moment. 0 or -errno. */
 int program_try(const struct program *p);

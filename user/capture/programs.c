@@ -9,6 +9,7 @@
  * The fexit tier (5.10 - 6.15 with trampolines) will be one more value of enum tier and its rows here. */
 #include <fcntl.h>
 #include <mntent.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "capture/capture_internal.h"
@@ -89,6 +90,18 @@ int program_attach(struct sonde_bpf *skel, const struct program *p, struct bpf_l
 		return -errno;
 	*link = l;
 	return 0;
+}
+
+/* The type that tp_btf programs attach to, of include/trace/bpf_probe.h. */
+bool program_has_hook(const struct program *p, const struct btf *btf)
+{
+	const char prefix[] = "tp_btf/";
+	char type[96];
+
+	if (strncmp(p->hook, prefix, sizeof(prefix) - 1) != 0)
+		return true;
+	snprintf(type, sizeof(type), "btf_trace_%s", p->hook + sizeof(prefix) - 1);
+	return btf__find_by_name_kind(btf, type, BTF_KIND_TYPEDEF) > 0;
 }
 
 int program_try(const struct program *p)
