@@ -138,6 +138,14 @@ struct {
 	__type(value, struct unix_pair);
 } unix_pairs __weak SEC(".maps");
 
+/* Tier syscall: a pair that was deleted, while its end is told. Writer, reader: BPF. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct unix_pair);
+} unix_retired __weak SEC(".maps");
+
 /* ---- policy ------------------------------------------------------------------------------------ */
 
 /* Key: tgid. Writer: loader, and BPF at fork. Reader: BPF. Deleter: BPF at exit, loader. */

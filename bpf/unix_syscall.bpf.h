@@ -26,12 +26,14 @@ static __always_inline __u64 sock_identity(const struct sock *sk)
 	return cookie ? cookie : ((__u64)sk * 0x9E3779B97F4A7C15ull) ^ bpf_ktime_get_ns();
 }
 
+/* Both ends' first calls may end at the same time, on two CPUs: whatever both write is the same, but for the identity,
+ * which the first one gives. */
 static __always_inline void unix_end_begin(struct unix_pair *pair, __u32 side, const struct sock *sk)
 {
 	side &= 1;
 	pair->end[side].address = (__u64)sk;
 	pair->end[side].inode = sock_inode(sk);
-	pair->end[side].cookie = sock_identity(sk);
+	__sync_val_compare_and_swap(&pair->end[side].cookie, 0, sock_identity(sk));
 }
 
 /* Both sockets stay where they are as long as one end is open, so their addresses name the connection; a later one may
@@ -48,17 +50,51 @@ static __always_inline bool unix_end_is_same(struct unix_pair *pair, __u32 side,
 	return true;
 }
 
+#define RETIRE_LOOKS	1000	/* of 25 ns each */
+
+/* An earlier connection at the same addresses is over: deletes its pair, then tells its end. Both ends of the new
+ * connection may find that out at once: the one that takes the identity away does it, or the second would delete what
+ * the first has begun. `id`: as read before the pair was judged; an entry that is reused meanwhile has another. */
+static __always_inline bool unix_pair_retire(struct unix_pair *pair, const __u64 *key, __u64 id)
+{
+	__u32 first = 0;
+	struct unix_pair *retired = bpf_map_lookup_elem(&unix_retired, &first);
+
+	if (!retired || !id)
+		return false;
+	__builtin_memcpy(retired, pair, sizeof(*retired));
+	retired->end[0].cookie = id;
+	if (__sync_val_compare_and_swap(&pair->end[0].cookie, id, 0) != id)
+		return false;
+	bpf_map_delete_elem(&unix_pairs, key);
+	unix_pair_end(retired);
+	return true;
+}
+
+static __always_inline bool unix_pair_is_others(struct unix_pair *pair, __u32 side, const struct sock *sk,
+						const struct sock *peer)
+{
+	return !unix_end_is_same(pair, side, sk) ||
+	       (!pair->end[side & 1].tgid && !unix_end_is_same(pair, !side, peer));
+}
+
 static __always_inline struct unix_pair *unix_pair_of(const struct sock *sk, const struct sock *peer)
 {
 	__u64 key = sk < peer ? (__u64)sk : (__u64)peer;
 	struct unix_pair *pair = bpf_map_lookup_elem(&unix_pairs, &key);
+	__u64 id = pair ? pair->end[0].cookie : 0;
 	__u32 side = sk > peer;
 
-	if (pair && (!unix_end_is_same(pair, side, sk) ||
-		     (!pair->end[side].tgid && !unix_end_is_same(pair, !side, peer)))) {
-		unix_pair_end(pair);
-		bpf_map_delete_elem(&unix_pairs, &key);
-		pair = NULL;
+	barrier_var(id);
+	if (pair && (!id || unix_pair_is_others(pair, side, sk, peer))) {
+		if (unix_pair_retire(pair, &key, id))
+			pair = NULL;
+		/* Else the other end is retiring it or has begun a new one, which takes less than a microsecond; should it
+		 * be preempted just there, these bytes are a gap. */
+		for (int i = 0; i < RETIRE_LOOKS && pair && !pair->end[0].cookie; i++)
+			pair = bpf_map_lookup_elem(&unix_pairs, &key);
+		if (pair && !pair->end[0].cookie)
+			return NULL;
 	}
 	if (pair)
 		return pair;
