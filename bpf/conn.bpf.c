@@ -22,8 +22,10 @@ static __always_inline void listen_began(struct sock *sk, __u64 now)
 	struct rec_conn *r = bpf_ringbuf_reserve(&process_ring, sizeof(*r), 0);
 	__u64 who = bpf_get_current_pid_tgid();
 
-	if (!r)
+	if (!r) {
+		rec_dropped(counters_of(NO_SERVICE));
 		return;
+	}
 	__builtin_memset(r, 0, sizeof(*r));
 	rec_head_fill(&r->h, REC_LISTEN, TRANSPORT_TCP, 0, bpf_get_socket_cookie(sk), now);
 	r->h.tgid = who >> 32;

@@ -13,6 +13,7 @@
 #endif
 
 #define SERVICES_MAX	1024	/* service numbers are 1..SERVICES_MAX-1; 0 is "nobody" */
+#define NO_SERVICE	0	/* its counters hold what belongs to no service: lost process records */
 #define VERDICTS_MAX	16384	/* a power of two: verdict slot = cookie hash & (VERDICTS_MAX - 1) */
 #define PROCESSES_MAX	16384
 #define PROCESS_HINTS	4096	/* a power of two */

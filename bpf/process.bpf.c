@@ -11,8 +11,10 @@ static __always_inline struct rec_process *rec_process_new(enum rec_kind kind, s
 {
 	struct rec_process *r = bpf_ringbuf_reserve(&process_ring, sizeof(*r), 0);
 
-	if (!r)
+	if (!r) {
+		rec_dropped(counters_of(NO_SERVICE));
 		return NULL;
+	}
 	__builtin_memset(r, 0, sizeof(*r));
 	rec_head_fill(&r->h, kind, TRANSPORT_TCP, service, 0, bpf_ktime_get_ns());
 	r->h.tgid = task->tgid;

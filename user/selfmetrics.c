@@ -189,7 +189,7 @@ void self_export(const struct self *s, struct pipeline *p)
 	gauge(p, "sonde.metrics.memory", "By", "Memory of these", (double)metrics_memory(p->metrics));
 	dropped(p, 0, "series_limit", metrics_overflowed(p->metrics));
 	dropped(p, 0, "service_limit", s->loader.refused_processes);
-	dropped(p, 0, "process_records", s->loader.dropped_process_records);
+	dropped(p, 0, "process_records", s->counters ? s->counters[NO_SERVICE].dropped_records : 0);
 	if (s->loader.tier[0])
 		metrics_set(p->metrics, METRIC_GAUGE, "sonde.capture.tier", "1", "How bytes are seen", 0, &tier, 1, 1);
 	if (p->console)

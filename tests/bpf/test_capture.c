@@ -602,4 +602,25 @@ TEST(lost_records_are_counted_and_a_connection_is_announced_when_there_is_room)
 	rig_free(r);
 }
 
+TEST(listeners_that_the_process_ring_cannot_take_are_counted)
+{
+	struct rig *r = rig_new("socket");
+	struct service_counters counted;
+	uint32_t nobody = NO_SERVICE;
+	int fds[IPC_FD_COUNT];
+
+	capture_fds(r->capture, fds);
+	must(!bpf_map_lookup_elem(fds[IPC_FD_COUNTERS], &nobody, &counted));
+	assert_int_equal(counted.dropped_records, 0);
+	for (int i = 0; i < 3000; i++) {	/* nobody drains */
+		int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+		must(fd >= 0 && !listen(fd, 1));
+		close(fd);
+	}
+	must(!bpf_map_lookup_elem(fds[IPC_FD_COUNTERS], &nobody, &counted));
+	assert_true(counted.dropped_records > 0);
+	rig_free(r);
+}
+
 RUN_TESTS

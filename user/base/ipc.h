@@ -45,7 +45,7 @@ struct ipc_self {
 	uint64_t worker_rss_bytes;	/* the worker does not open /proc */
 	uint64_t map_bytes;		/* memlock of all maps */
 	uint64_t processes, services;	/* watched now */
-	uint64_t dropped_process_records, dropped_messages;
+	uint64_t dropped_messages;
 	uint64_t refused_processes;	/* there was no service number left */
 };
 struct ipc_policy {
