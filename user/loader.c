@@ -45,6 +45,7 @@ struct loader {
 	bool active;			/* some process is watched */
 	bool changed;			/* processes came since the scan at changed_at */
 	uint64_t changed_at;
+	bool known[SERVICES_MAX];	/* services that have their policy */
 };
 
 /* ---- to the worker ---- */
@@ -138,16 +139,16 @@ static int on_unwatch(void *ctx, uint32_t tgid)
 static void on_service(void *ctx, const struct service *s)
 {
 	struct loader *l = ctx;
-	struct service_policy policy = { .mode = CAPTURE_HEADS,
-					 .request_budget = (uint32_t)l->config->request_budget,
-					 .response_budget = (uint32_t)l->config->response_budget };
+	struct service_policy policy = config_service_policy(l->config);
 
 	if (!s->gone)
 		log_info("watching %s (pid %u, %s, named by its %s)%s", s->name, s->pid, s->exe, s->name_source,
 			 s->exports_otlp ? "; it exports traces itself" : "");
-	capture_set_service(l->capture, s->number, &policy);
 	if (s->gone)
 		capture_forget_service(l->capture, s->number);
+	else if (!l->known[s->number])	/* told again: its budgets may have grown */
+		capture_set_service(l->capture, s->number, &policy);
+	l->known[s->number] = !s->gone;
 	tell(l, &(struct ipc_msg){ .kind = IPC_SERVICE, .service = *s });
 }
 
@@ -356,8 +357,10 @@ static int loop(struct loader *l, int signals)
 	for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
 		struct epoll_event e = { .events = EPOLLIN, .data.fd = fds[i] };
 
-		if (epoll_ctl(epoll, EPOLL_CTL_ADD, fds[i], &e))
-			return log_err(-errno, "epoll") ? 1 : 0;
+		if (epoll_ctl(epoll, EPOLL_CTL_ADD, fds[i], &e)) {
+			log_err(-errno, "epoll");
+			return 1;
+		}
 	}
 	while (!l->worker_gone) {
 		struct epoll_event e;

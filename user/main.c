@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* sonde: sub-commands, and the fork into two halves. */
-#include <signal.h>
 #include <stdio.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 
 #include "base/log.h"
@@ -33,6 +31,12 @@ static int load(struct config **c, int argc, char **argv)
 	return err;
 }
 
+static int failed(const char *what)
+{
+	log_err(-errno, "%s", what);
+	return EXIT_FAILURE;
+}
+
 static int run(int argc, char **argv)
 {
 	struct config *c;
@@ -42,12 +46,12 @@ static int run(int argc, char **argv)
 	if (load(&c, argc, argv))
 		return EXIT_USAGE;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
-		return log_err(-errno, "socketpair") ? 1 : 0;
+		return failed("socketpair");
 	setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
 	/* Before any bpf(2): the worker inherits nothing that it must not have. */
 	worker = fork();
 	if (worker < 0)
-		return log_err(-errno, "fork") ? 1 : 0;
+		return failed("fork");
 	if (worker == 0) {
 		close(pair[0]);
 		code = worker_run(c, pair[1], loader);
@@ -74,11 +78,15 @@ static int check(int argc, char **argv)
 	int err;
 
 	(void)argv;
-	if (argc)
-		return fprintf(stderr, "sonde: check takes no arguments\n"), EXIT_USAGE;
+	if (argc) {
+		fprintf(stderr, "sonde: check takes no arguments\n");
+		return EXIT_USAGE;
+	}
 	err = capture_check(show_check, &usable);
-	if (err)
-		return fprintf(stderr, "sonde: check: %s\n", strerror(-err)), 1;
+	if (err) {
+		log_err(err, "check");
+		return EXIT_FAILURE;
+	}
 	printf("%s\n", usable ? "sonde can run here" : "sonde cannot run here: see the lines marked NO");
 	return usable ? 0 : 1;
 }
@@ -128,7 +136,9 @@ int main(int argc, char **argv)
 	for (size_t i = 0; argc > 1 && i < ARRAY_SIZE(commands); i++)
 		if (!strcmp(argv[1], commands[i].name))
 			return commands[i].run(argc - 2, argv + 2);
-	if (argc > 1 && argv[1][0] != '-')
-		return fprintf(stderr, "sonde: there is no command \"%s\"; see sonde --help\n", argv[1]), EXIT_USAGE;
+	if (argc > 1 && argv[1][0] != '-') {
+		fprintf(stderr, "sonde: there is no command \"%s\"; see sonde --help\n", argv[1]);
+		return EXIT_USAGE;
+	}
 	return run(argc - 1, argv + 1);
 }

@@ -22,7 +22,6 @@ static struct evidence evidence_of(const struct exchange *x)
 	return (struct evidence){
 		.exchange = x->key,
 		.peer_watched = f->peer_watched,
-		.conn = f->conn,
 		.tgid = x->request.tgid,
 		.request_tid = x->request.tid,
 		.response_tid = x->response.tid,
@@ -239,9 +238,7 @@ int pipeline_init(struct pipeline *p, const struct config *config)
 	p->config = config;
 	p->unix_offset_ns = clock_unix_offset_ns();
 	for (size_t i = 0; i < SERVICES_MAX; i++)
-		p->policies[i] = (struct service_policy){ .mode = CAPTURE_HEADS,
-							  .request_budget = (uint32_t)config->request_budget,
-							  .response_budget = (uint32_t)config->response_budget };
+		p->policies[i] = config_service_policy(config);
 	err = stream_table_new(&p->stream, &stream, &sink);
 	if (!err)
 		err = routes_new(&p->routes, ROUTE_NODES, ROUTE_CHILDREN);
@@ -273,10 +270,12 @@ void pipeline_service(struct pipeline *p, const struct service *s)
 	p->exports_otlp[s->number] = s->exports_otlp;
 	if (p->console)
 		console_service(p->console, s);
-	if (s->gone)
+	if (s->gone) {
 		metrics_service_gone(p->metrics, s->number);
-	else
+		p->policies[s->number] = config_service_policy(p->config);
+	} else {
 		metrics_service_set(p->metrics, s->number);
+	}
 }
 
 void pipeline_turns(struct pipeline *p, const struct ipc_turns *t)

@@ -73,7 +73,7 @@ static int on_message(struct worker *w, const struct ipc_msg *m, int *fds, size_
 		self_program(&w->self, &m->program);
 		return 0;
 	case IPC_READY:
-		w->ready = true;
+		__atomic_store_n(&w->ready, true, __ATOMIC_RELEASE);
 		/* fallthrough */
 	case IPC_SELF:
 		w->self.loader = m->self;
@@ -233,7 +233,6 @@ static void finish(struct worker *w)
 		console_flush(w->pipeline.console, monotonic_ns());
 	if (w->pipeline.exporter)
 		exporter_stop(w->pipeline.exporter, FLUSH_MS);
-	ipc_send(w->ipc, &(struct ipc_msg){ .kind = IPC_STOP }, NULL, 0);
 }
 
 /* ---- start and end ---- */

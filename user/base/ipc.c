@@ -18,7 +18,6 @@ size_t ipc_size(uint32_t kind)
 	case IPC_POLICY: return IPC_HEAD + sizeof(struct ipc_policy);
 	case IPC_EXPORTS_OTLP: return IPC_HEAD + sizeof(struct ipc_exports_otlp);
 	case IPC_READY: return IPC_HEAD + sizeof(struct ipc_self);
-	case IPC_STOP: return IPC_HEAD;
 	default: return 0;
 	}
 }

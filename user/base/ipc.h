@@ -19,7 +19,6 @@ enum ipc_kind {
 	/* worker -> loader */
 	IPC_POLICY,		/* struct ipc_policy: set a service's capture mode and budgets */
 	IPC_EXPORTS_OTLP,	/* struct ipc_exports_otlp: the service was seen sending its own traces */
-	IPC_STOP,		/* the worker has flushed and is about to exit */
 };
 
 enum ipc_fd { IPC_FD_RING, IPC_FD_VERDICTS, IPC_FD_COUNTERS, IPC_FD_COUNT };

@@ -19,11 +19,6 @@ void log_setup(const char *half, enum log_level level)
 	log_threshold = level;
 }
 
-enum log_level log_level_now(void)
-{
-	return log_threshold;
-}
-
 static void log_line(enum log_level level, const char *format, va_list args, int err)
 {
 	char line[2048];

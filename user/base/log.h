@@ -10,7 +10,6 @@ enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
 /* Call once per process before other threads start: which half this is ("loader", "worker", "sonde"). */
 void log_setup(const char *half, enum log_level level);
-enum log_level log_level_now(void);
 
 void log_write(enum log_level level, const char *format, ...) _printf_(2, 3);
 

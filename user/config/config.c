@@ -161,6 +161,12 @@ int config_new(struct config **out, int argc, char **argv, char **const env, cha
 	return 0;
 }
 
+struct service_policy config_service_policy(const struct config *c)
+{
+	return (struct service_policy){ .mode = CAPTURE_HEADS, .request_budget = (uint32_t)c->request_budget,
+					.response_budget = (uint32_t)c->response_budget };
+}
+
 void config_free(struct config *c)
 {
 	if (!c)

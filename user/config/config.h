@@ -46,6 +46,9 @@ struct config {
 int config_new(struct config **out, int argc, char **argv, char **const env, char **why);
 void config_free(struct config *c);
 
+/* What a service's capture begins with; budgets grow where its heads are larger. */
+struct service_policy config_service_policy(const struct config *c);
+
 /* The halves of an item of `services`; false when it is not "SELECTOR -> NAME". */
 bool config_service_split(const char *text, struct str *selector, struct str *name);
 

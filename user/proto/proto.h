@@ -65,8 +65,8 @@ struct proto {
 	void (*resync)(void *state, enum dir dir);
 
 	/* Fills name, kind, status, attributes, instrument, sizes and wire context of *sp from x->request.data
-	 * and x->response.data (either may be NULL). Common attributes (addresses, queues, error.type of a
-	 * connection that ended) are added by the caller. Returns 0, -ENOMEM, or -ENOENT when the exchange
+	 * and x->response.data (either may be NULL). What all protocols say alike is in common.h; the
+	 * caller adds route and waits. Returns 0, -ENOMEM, or -ENOENT when the exchange
 	 * deserves no span (a keep-alive ping). */
 	int (*describe)(const struct exchange *x, const struct proto_options *opt, struct span *sp);
 

@@ -49,7 +49,6 @@ struct trace_context {
 struct evidence {
 	uint64_t exchange;		/* hash of {client isn, server isn, request position}: equal at both ends */
 	bool peer_watched;		/* the other end of the connection is a watched process too */
-	uint64_t conn;
 	uint32_t tgid;			/* of this end */
 	uint32_t request_tid, response_tid;	/* threads that moved the first bytes, 0 unknown */
 	uint64_t connected_ns;		/* client, first exchange of its connection: when it was opened; 0 else */

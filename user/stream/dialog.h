@@ -58,11 +58,6 @@ struct dialog {
 	bool distrust;			/* async and something was lost: no pairing in order before a pause */
 };
 
-static inline struct lane *dialog_lane(const struct dialog *d, unsigned lane)
-{
-	return &d->work->lanes[lane];
-}
-
 void dialog_init(struct dialog *d, const struct conn *c, uint8_t layer);
 /* A record for this conversation. Allocates the working part; out of memory: the record is lost. */
 void dialog_segment(struct stream_table *t, struct conn *c, struct dialog *d, const struct segment *s);
