@@ -6,7 +6,7 @@
 #define SONDE_BASE_IPC_H
 
 #include "bpf/event.h"
-#include "discover/service.h"
+#include "base/service.h"
 
 enum ipc_kind {
 	/* loader -> worker */

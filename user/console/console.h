@@ -7,7 +7,7 @@
 #ifndef SONDE_CONSOLE_CONSOLE_H
 #define SONDE_CONSOLE_CONSOLE_H
 
-#include "discover/service.h"
+#include "base/service.h"
 #include "export/export.h"
 #include "span/span.h"
 

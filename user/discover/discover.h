@@ -5,7 +5,7 @@
 #define SONDE_DISCOVER_DISCOVER_H
 
 #include "bpf/event.h"
-#include "discover/service.h"
+#include "base/service.h"
 
 struct discover;
 

@@ -7,7 +7,7 @@
 #include "base/str.h"
 #include "discover/elf.h"
 #include "discover/process.h"
-#include "discover/service.h"
+#include "base/service.h"
 
 struct identity_facts {
 	const struct process *process;

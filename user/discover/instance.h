@@ -6,7 +6,7 @@
 #define SONDE_DISCOVER_INSTANCE_H
 
 #include "bpf/event.h"
-#include "discover/service.h"
+#include "base/service.h"
 
 struct instances {
 	struct instance {

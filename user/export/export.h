@@ -7,7 +7,7 @@
 #define SONDE_EXPORT_EXPORT_H
 
 #include "base/buf.h"
-#include "discover/service.h"
+#include "base/service.h"
 #include "metrics/metrics.h"
 #include "span/span.h"
 

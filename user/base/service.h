@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the loader found out about one watched service instance: the record that goes from discover/
  * to the worker and becomes one OTLP resource. Fixed size, NUL-terminated strings, "" = unknown. */
-#ifndef SONDE_DISCOVER_SERVICE_H
-#define SONDE_DISCOVER_SERVICE_H
+#ifndef SONDE_BASE_SERVICE_H
+#define SONDE_BASE_SERVICE_H
 
 #include "base/common.h"
 
