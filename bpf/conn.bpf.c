@@ -218,8 +218,10 @@ int BPF_PROG(tp_inet_sock_set_state, struct sock *sk, int old, int new)
 	if (!c || !c->service)
 		return 0;
 	hook_watched(h);
-	conn_changed(sk, c, old, new, now);
-	if (conns_in_hash && new == TCP_CLOSE)
+	/* What the hash holds of an accepted socket before it is established is an earlier socket's at that address. */
+	if (!conns_in_hash || old != TCP_SYN_RECV)
+		conn_changed(sk, c, old, new, now);
+	if (conns_in_hash && (new == TCP_CLOSE || old == TCP_SYN_RECV))
 		bpf_map_delete_elem(&conns_by_address, &address);
 	return 0;
 }

@@ -142,7 +142,8 @@ static __noinline struct conn *sock_conn(struct sock *sk, const struct process_p
 	struct conn *c = bpf_map_lookup_elem(&conns_by_address, &address);
 
 	if (!c) {
-		if (!sock_is_tcp_probe(sk))
+		/* After TCP_CLOSE nobody would delete it, and the next socket at this address would be taken for it. */
+		if (!sock_is_tcp_probe(sk) || BPF_CORE_READ(sk, __sk_common.skc_state) == TCP_CLOSE)
 			return NULL;
 		c = conn_create_by_address(address);
 		if (!c) {
