@@ -64,6 +64,7 @@ static const struct proto *const line_protos[] = { &line_proto, NULL };
 struct heard {
 	char request[40], response[40];
 	uint64_t key, conn;
+	bool peer_watched;
 	enum exchange_end end;
 	struct side req, res;
 };
@@ -87,7 +88,8 @@ static void hear_exchange(void *ctx, const struct exchange *x)
 	struct heard *h = &e->x[e->n++ % ARRAY_SIZE(e->x)];
 	const struct line *q = x->request.data, *r = x->response.data;
 
-	*h = (struct heard){ .key = x->key, .conn = x->facts->conn, .end = x->end, .req = x->request, .res = x->response };
+	*h = (struct heard){ .key = x->key, .conn = x->facts->conn,
+			     .peer_watched = x->facts->peer_watched, .end = x->end, .req = x->request, .res = x->response };
 	if (q)
 		memcpy(h->request, q->tag, sizeof(q->tag));
 	if (r)

@@ -299,6 +299,34 @@ TEST(one_firing_at_a_unix_reader_serves_both_ends_with_one_key)
 	stream_table_free(t);
 }
 
+TEST(two_watched_ends_of_a_tcp_connection_know_of_each_other)
+{
+	struct ear e = { 0 };
+	struct stream_table *t = line_table(&e, 0);
+	struct rec_conn r = { .h = { .kind = REC_OPEN, .conn = 1, .service = LINE_SERVICE }, .family = AF_INET,
+			      .role = ROLE_PASSIVE, .own_isn = 7, .peer_isn = 9, .accept_wait_ns = ABSENT_NS };
+
+	stream_record(t, &r, sizeof(r));
+	data_record(t, 1, ROLE_PASSIVE, (struct cut){ IO_RECV, 0, 10, 7, 7, 0 }, "Q0 0 a\n");
+	data_record(t, 1, ROLE_PASSIVE, (struct cut){ IO_SEND, 0, 20, 7, 7, 0 }, "R0 0 a\n");
+	stream_tick(t, 30);
+	assert_false(e.x[0].peer_watched);
+	r.h.conn = 2;
+	r.role = ROLE_ACTIVE;
+	r.own_isn = 9;
+	r.peer_isn = 7;
+	stream_record(t, &r, sizeof(r));
+	data_record(t, 1, ROLE_PASSIVE, (struct cut){ IO_RECV, 7, 40, 7, 7, 0 }, "Q0 0 b\n");
+	data_record(t, 1, ROLE_PASSIVE, (struct cut){ IO_SEND, 7, 50, 7, 7, 0 }, "R0 0 b\n");
+	data_record(t, 2, ROLE_ACTIVE, (struct cut){ IO_SEND, 0, 60, 7, 7, 0 }, "Q0 0 a\n");
+	data_record(t, 2, ROLE_ACTIVE, (struct cut){ IO_RECV, 0, 70, 7, 7, 0 }, "R0 0 a\n");
+	stream_tick(t, 80);
+	stream_tick(t, 90);
+	assert_int_equal(e.n, 3);
+	assert_true(e.x[1].peer_watched && e.x[2].peer_watched);
+	stream_table_free(t);
+}
+
 TEST(memory_is_bounded_and_what_was_shed_is_counted)
 {
 	static struct ear e;

@@ -197,6 +197,19 @@ TEST(a_server_that_is_told_before_its_client_is_still_its_child)
 	stop(t);
 }
 
+TEST(that_the_other_end_is_watched_may_turn_out_at_the_end)
+{
+	struct tracer *t = start(100);
+	struct evidence begun = at(2, 20, 21, 1, 48, false), api = at(2, 20, 21, 1, 48, true), call = at(2, 10, 10, 0, 49, true);
+
+	tracer_request(t, true, &begun);
+	finish(t, true, api, "api");
+	assert_int_equal(n_out, 0);
+	finish(t, false, call, "call");
+	expect_child("api", "call", "same_bytes");
+	stop(t);
+}
+
 TEST(goroutines_link_whatever_thread_they_run_on)
 {
 	struct tracer *t = start(100);

@@ -358,8 +358,8 @@ static void node_find_parent(struct tracer *t, struct node *n, bool at_end)
 		if (parent)
 			set_parent(t, n, parent, m);
 	}
-	if (!n->decided && n->server && !n->e.peer_watched)
-		n->decided = true;
+	if (at_end && !n->decided && n->server && !n->e.peer_watched)
+		n->decided = true;	/* not before: the other end may be announced after this one */
 }
 
 static void server_opens(struct tracer *t, struct node *n)

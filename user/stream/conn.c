@@ -33,7 +33,8 @@ void conn_update(struct conn *c, const struct rec_conn *r)
 	c->family = r->family;
 	conn_set_address(c, r);
 	c->service = r->h.service;
-	c->peer_service = r->peer_service;
+	if (r->family == AF_UNIX)	/* TCP: whoever meets the other end says so (table.c) */
+		c->peer_service = r->peer_service;
 	c->peer_conn = r->peer_conn;
 	c->netns = r->netns;
 	c->own_isn = r->own_isn;
@@ -67,6 +68,19 @@ int conn_new(struct conn **out, const struct rec_conn *r)
 		c->plain.lost[i] = c->plain.next[i] != 0;
 	*out = c;
 	return 0;
+}
+
+uint64_t conn_ends_key(const struct conn *c)
+{
+	uint32_t low = MIN(c->own_isn, c->peer_isn), high = MAX(c->own_isn, c->peer_isn);
+
+	return c->family == AF_UNIX || !high ? 0 : hash_mix((uint64_t)high << 32 | low);
+}
+
+bool conn_is_other_end(const struct conn *a, const struct conn *b)
+{
+	return a != b && a->family == b->family && a->own_isn == b->peer_isn && a->peer_isn == b->own_isn &&
+	       a->role != b->role;
 }
 
 void conn_free(struct conn *c)

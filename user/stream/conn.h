@@ -32,6 +32,11 @@ size_t conn_bytes(const struct conn *c);
 /* The facts as exchanges show them. */
 void conn_facts(const struct conn *c, struct conn_facts *out);
 
+/* Equal at both ends of a TCP connection, whichever is announced; 0: none (unix, or its ISNs are not known). */
+uint64_t conn_ends_key(const struct conn *c);
+/* Are these the two ends of one TCP connection? */
+bool conn_is_other_end(const struct conn *a, const struct conn *b);
+
 /* Request or response: what flows in that lane. */
 static inline enum dir conn_dir(const struct conn *c, unsigned lane)
 {

@@ -24,8 +24,33 @@ int stream_table_new(struct stream_table **out, const struct stream_options *opt
 	return 0;
 }
 
+/* Where both ends of a connection are watched, they learn of each other. */
+static void ends_meet(struct stream_table *t, struct conn *c)
+{
+	uint64_t key = conn_ends_key(c);
+	struct conn *first = key ? hash_get(&t->ends, key) : NULL;
+
+	if (!key)
+		return;
+	if (!first) {
+		hash_put(&t->ends, key, c);	/* no memory: they stay strangers */
+	} else if (conn_is_other_end(first, c)) {
+		first->peer_service = c->service;
+		c->peer_service = first->service;
+	}
+}
+
+static void ends_part(struct stream_table *t, const struct conn *c)
+{
+	uint64_t key = conn_ends_key(c);
+
+	if (key && hash_get(&t->ends, key) == c)
+		hash_del(&t->ends, key);
+}
+
 static void conn_release(struct stream_table *t, struct conn *c)
 {
+	ends_part(t, c);
 	dialog_release(t, &c->plain);
 	if (c->tls)
 		dialog_release(t, c->tls);
@@ -49,6 +74,7 @@ void stream_table_free(struct stream_table *t)
 	for (size_t i = 0; (c = hash_next(&t->conns, &i)); )
 		conn_release(t, c);
 	hash_release(&t->conns);
+	hash_release(&t->ends);
 	pool_release(&t->pendings);
 	pool_release(&t->blocks);
 	free(t);
@@ -106,7 +132,9 @@ static void take_open(struct stream_table *t, const struct rec_conn *r)
 
 	if (c) {
 		t->stats.memory -= conn_bytes(c);
+		ends_part(t, c);
 		conn_update(c, r);
+		ends_meet(t, c);
 		t->stats.memory += conn_bytes(c);
 		return;
 	}
@@ -116,6 +144,7 @@ static void take_open(struct stream_table *t, const struct rec_conn *r)
 		conn_free(c);
 		return;
 	}
+	ends_meet(t, c);
 	t->stats.connections++;
 	t->stats.memory += conn_bytes(c);
 }

@@ -19,6 +19,7 @@ struct stream_table {
 	struct stream_options opt;
 	struct stream_sink sink;
 	struct hash conns;			/* cookie -> struct conn */
+	struct hash ends;			/* conn_ends_key() -> the end that was announced first */
 	struct work *oldest, *newest;		/* conversations with a working part, least recent first */
 	struct closing *closing;
 	struct pool pendings, blocks;		/* spare exchanges, spare blocks of their arenas */
